@@ -1,0 +1,51 @@
+//! The JSON answers beside the stream: a poll, the health of the switch, a refusal.
+
+use crate::control::Gap;
+use serde::{Deserialize, Serialize};
+
+/// What `GET /events/poll` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollAnswer {
+    /// The events after the cursor, oldest first.
+    pub events: Vec<PolledEvent>,
+    /// Where to go on: the next poll's cursor, and just as good as a stream's resume point.
+    pub cursor: String,
+    /// What was missed before `events`, or `null`.
+    pub gap: Option<Gap>,
+}
+
+/// One event of a [`PollAnswer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolledEvent {
+    /// The same id as on the stream.
+    pub id: String,
+    /// The event type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// The payload, never compressed: the answer itself may be.
+    pub data: String,
+    /// The topic it was published under.
+    pub topic: String,
+}
+
+/// What `GET /events/health` answers: may a client open a stream here, and what would it find?
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HealthAnswer {
+    /// Whether streaming is switched on.
+    pub enabled: bool,
+    /// How many streams are open.
+    pub active_connections: u64,
+    /// How many may be; `null` when there is no limit.
+    pub max_connections: Option<u64>,
+    /// The heartbeat interval in seconds; `null` when no heartbeats are sent.
+    pub heartbeat_interval: Option<f64>,
+}
+
+/// What every refusal answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalAnswer {
+    /// One helpful sentence.
+    pub detail: String,
+    /// A stable word for programs.
+    pub code: String,
+}

@@ -1,0 +1,204 @@
+//! The events that Heartwire itself sends, and their data on the wire.
+//!
+//! Nobody can publish under these names. Their data is one JSON object; readers ignore members
+//! that they do not know, and writers never drop one, so that both ends can be upgraded alone.
+
+use crate::event::EventType;
+use serde::{Deserialize, Serialize};
+
+/// A control event: the event type says which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Control {
+    /// The first event of every stream.
+    Connected(Connected),
+    /// A sign of life on a quiet stream.
+    Heartbeat(Heartbeat),
+    /// Events between two cursors are gone.
+    Gap(Gap),
+    /// The server is about to end the stream.
+    Closing(Closing),
+}
+
+/// The first event of every stream: what to expect of this server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connected {
+    /// The version of the wire format: [`PROTOCOL_VERSION`](crate::PROTOCOL_VERSION).
+    pub protocol: u32,
+    /// The longest silence on a healthy link, in milliseconds; `null` when the server sends no heartbeats.
+    pub heartbeat_interval_ms: Option<u64>,
+    /// Whether the reader goes on exactly where it said it had left off. When it named no resume
+    /// point this is `false`; when it named one that could not be honoured, a `gap` follows.
+    pub resumed: bool,
+    /// The server's wall clock, in milliseconds since 1970 (UTC).
+    pub time_ms: u64,
+}
+
+/// A sign of life. Its id is the reader's position, so that a reader of a quiet topic never
+/// resumes from a point that has been evicted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// The server's wall clock, in milliseconds since 1970 (UTC).
+    pub time_ms: u64,
+}
+
+/// Events between two cursors are gone for this reader. What follows is complete again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// The last cursor before the gap, as the reader named it; `null` when that was not a cursor.
+    pub from: Option<String>,
+    /// The first cursor after the gap: the reader goes on after it.
+    pub to: String,
+    /// Why the events are gone.
+    pub reason: GapReason,
+}
+
+/// Why events are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapReason {
+    /// The history no longer reaches back that far.
+    Evicted,
+    /// The log has begun a new life: what the old one held is unknown to this server. Everything
+    /// that the new log still holds follows.
+    OtherEpoch,
+    /// The reader was too slow, and was moved forward.
+    Lagged,
+    /// The resume point is not a cursor of this server. The reader goes on with new events.
+    BadCursor,
+    /// A reason of a newer server.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The server is about to end the stream, and when to come back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    /// Why the stream ends.
+    pub reason: ClosingReason,
+    /// How long to stay away, in milliseconds. Servers spread it, so that a fleet does not come
+    /// back in one moment.
+    pub retry_ms: u64,
+}
+
+/// Why a server ends a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClosingReason {
+    /// The server shuts down.
+    Draining,
+    /// The stream has reached the longest life that the server gives one.
+    Rotated,
+    /// The reader was too slow: it may resume, and is told what it missed.
+    Lagged,
+    /// The token that the reader came with has expired.
+    TokenExpired,
+    /// Streaming was switched off: poll instead.
+    Disabled,
+    /// A reason of a newer server.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Control {
+    /// Whether events of this type are control events.
+    ///
+    /// ```
+    /// use heartwire_protocol::Control;
+    ///
+    /// assert!(Control::is_control_type("gap"));
+    /// assert!(!Control::is_control_type("progress"));
+    /// ```
+    #[must_use]
+    pub fn is_control_type(event_type: &str) -> bool {
+        matches!(event_type, "connected" | "heartbeat" | "gap" | "closing")
+    }
+
+    /// The type under which this event is sent.
+    #[must_use]
+    pub fn event_type(&self) -> EventType {
+        EventType::control(match self {
+            Self::Connected(_) => "connected",
+            Self::Heartbeat(_) => "heartbeat",
+            Self::Gap(_) => "gap",
+            Self::Closing(_) => "closing",
+        })
+    }
+}
+
+#[cfg(feature = "json")]
+impl Control {
+    /// The data of this event, as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        match self {
+            Self::Connected(data) => serde_json::to_string(data),
+            Self::Heartbeat(data) => serde_json::to_string(data),
+            Self::Gap(data) => serde_json::to_string(data),
+            Self::Closing(data) => serde_json::to_string(data),
+        }
+        .expect("plain structs of numbers and strings always have a JSON form")
+    }
+
+    /// Reads the data of a control event; `None` when `event_type` is not the type of one.
+    ///
+    /// # Errors
+    /// The data is not what the protocol says it is.
+    pub fn from_json(event_type: &str, data: &str) -> Option<Result<Self, serde_json::Error>> {
+        Some(match event_type {
+            "connected" => serde_json::from_str(data).map(Self::Connected),
+            "heartbeat" => serde_json::from_str(data).map(Self::Heartbeat),
+            "gap" => serde_json::from_str(data).map(Self::Gap),
+            "closing" => serde_json::from_str(data).map(Self::Closing),
+            _ => return None,
+        })
+    }
+
+    /// This event as the server sends it, at the reader's position `id`.
+    #[must_use]
+    pub fn to_event(&self, id: Option<crate::EventId>) -> crate::Event {
+        crate::Event { id, event_type: self.event_type(), data: crate::Data::new(&self.to_json()) }
+    }
+}
+
+#[cfg(all(test, feature = "json"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_data_is_the_json_of_the_protocol_document() {
+        let check = |control: Control, event_type: &str, json: &str| {
+            assert_eq!(control.event_type().as_str(), event_type);
+            assert_eq!(control.to_json(), json);
+            assert_eq!(Control::from_json(event_type, json).unwrap().unwrap(), control);
+        };
+        check(
+            Control::Connected(Connected {
+                protocol: 1,
+                heartbeat_interval_ms: Some(30_000),
+                resumed: true,
+                time_ms: 5,
+            }),
+            "connected",
+            r#"{"protocol":1,"heartbeat_interval_ms":30000,"resumed":true,"time_ms":5}"#,
+        );
+        check(Control::Heartbeat(Heartbeat { time_ms: 5 }), "heartbeat", r#"{"time_ms":5}"#);
+        check(
+            Control::Gap(Gap { from: Some("a-1".into()), to: "b-0".into(), reason: GapReason::OtherEpoch }),
+            "gap",
+            r#"{"from":"a-1","to":"b-0","reason":"other-epoch"}"#,
+        );
+        check(
+            Control::Closing(Closing { reason: ClosingReason::TokenExpired, retry_ms: 250 }),
+            "closing",
+            r#"{"reason":"token-expired","retry_ms":250}"#,
+        );
+    }
+
+    #[test]
+    fn a_reader_survives_what_a_newer_server_adds() {
+        let newer = Control::from_json("closing", r#"{"reason":"eclipse","retry_ms":1,"moon":true}"#).unwrap().unwrap();
+        assert_eq!(newer, Control::Closing(Closing { reason: ClosingReason::Unknown, retry_ms: 1 }));
+        assert!(Control::from_json("progress", "{}").is_none());
+        assert!(Control::from_json("gap", "not json").unwrap().is_err());
+    }
+}

@@ -1,0 +1,123 @@
+//! Where a reader stands in the log.
+//!
+//! On the wire a cursor is the text of an event id, `<epoch>-<sequence>`: the epoch in hexadecimal
+//! names one life of the log, the sequence in decimal grows by one with every event of the whole
+//! hub. Clients treat the text as opaque, with one exception: our own client compares two cursors
+//! of one epoch, so that it can drop an event that reached it over two transports.
+
+use core::fmt;
+use core::str::FromStr;
+
+/// One life of the log. Sequences of two epochs cannot be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Epoch(pub u64);
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.0)
+    }
+}
+
+/// A position in the log: everything up to and including `sequence` lies behind it.
+///
+/// ```
+/// use heartwire_protocol::{Cursor, Epoch};
+///
+/// let cursor = Cursor { epoch: Epoch(0xabc), sequence: 42 };
+/// assert_eq!(cursor.to_string(), "abc-42");
+/// assert_eq!("abc-42".parse(), Ok(cursor));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Cursor {
+    /// Which life of the log this is about.
+    pub epoch: Epoch,
+    /// The number of the last event behind the cursor; 0 is before the first.
+    pub sequence: u64,
+}
+
+impl Cursor {
+    /// Whether an event at this cursor lies behind `other` already. Cursors of two epochs never do.
+    #[must_use]
+    pub fn is_behind_or_at(self, other: Self) -> bool {
+        self.epoch == other.epoch && self.sequence <= other.sequence
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.epoch, self.sequence)
+    }
+}
+
+/// The text is not a cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadCursor;
+
+impl fmt::Display for BadCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("is not a cursor")
+    }
+}
+
+impl core::error::Error for BadCursor {}
+
+impl FromStr for Cursor {
+    type Err = BadCursor;
+
+    /// Reads exactly what `Display` writes: no signs, no leading zeros, no capitals.
+    fn from_str(text: &str) -> Result<Self, BadCursor> {
+        let (epoch, sequence) = text.split_once('-').ok_or(BadCursor)?;
+        Ok(Self { epoch: Epoch(canonical(epoch, 16)?), sequence: canonical(sequence, 10)? })
+    }
+}
+
+fn canonical(digits: &str, radix: u32) -> Result<u64, BadCursor> {
+    let leading_zero = digits.len() > 1 && digits.starts_with('0');
+    let clean = digits.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase());
+    if leading_zero || !clean {
+        return Err(BadCursor);
+    }
+    u64::from_str_radix(digits, radix).map_err(|_| BadCursor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_text_that_a_server_writes_is_a_cursor() {
+        let largest = Cursor { epoch: Epoch(u64::MAX), sequence: u64::MAX };
+        assert_eq!(largest.to_string().parse(), Ok(largest));
+        for nonsense in [
+            "",
+            "-",
+            "7",
+            "a-",
+            "-7",
+            "a-7-8",
+            "a--7",
+            "+a-7",
+            "a-+7",
+            "A-7",
+            "a-07",
+            "0a-7",
+            "g-7",
+            " a-7",
+            "a-7 ",
+            "a-18446744073709551616",
+            "10000000000000000-1",
+            "a-7\0",
+            "é-7",
+        ] {
+            assert_eq!(nonsense.parse::<Cursor>(), Err(BadCursor), "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn cursors_of_two_epochs_are_never_compared() {
+        let at = |epoch, sequence| Cursor { epoch: Epoch(epoch), sequence };
+        assert!(at(1, 7).is_behind_or_at(at(1, 7)));
+        assert!(!at(1, 8).is_behind_or_at(at(1, 7)));
+        assert!(!at(1, 7).is_behind_or_at(at(2, 9)));
+    }
+}

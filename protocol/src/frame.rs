@@ -1,0 +1,286 @@
+//! Large payloads as gzip in base64, and the bounded way back.
+//!
+//! A frame is an event whose type ends in `+gzip` and whose data is the base64 (RFC 4648, with
+//! padding) of one gzip member (RFC 1952) of the payload: one `atob` and one standard gunzip open it
+//! in any language. This module owns when a frame is worth its bytes and how far one may grow.
+
+use crate::encode;
+#[cfg(feature = "compress")]
+use crate::event::{Data, EventType};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use core::fmt;
+use crc::{CRC_32_ISO_HDLC, Crc, Table};
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
+
+/// Payloads below this many bytes are never compressed unless a server is set otherwise.
+pub const DEFAULT_MIN_BYTES: usize = 1024;
+/// The most bytes that a frame may open to unless a client is set otherwise: 16 MiB.
+pub const DEFAULT_MAX_OPEN_BYTES: usize = 16 * 1024 * 1024;
+
+const CHECKSUM: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
+const HEADER_BYTES: usize = 10;
+const TRAILER_BYTES: usize = 8;
+/// Deflate cannot grow more than this, whatever its trailer claims (RFC 1951: 258 bytes from 2 bits).
+const MAX_EXPANSION: usize = 1032;
+
+/// Why a frame cannot be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameError {
+    /// The data is not base64 with padding.
+    NotBase64,
+    /// The bytes do not begin as gzip does.
+    NotGzip,
+    /// The bytes end too early.
+    CutShort,
+    /// The compressed bytes make no sense, or are followed by others.
+    Corrupt,
+    /// The payload is not the one that was compressed.
+    WrongChecksum,
+    /// The payload is larger than the client allows.
+    TooLarge {
+        /// The most bytes that the client allows.
+        limit_bytes: usize,
+    },
+    /// The payload is not UTF-8.
+    NotUtf8,
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotBase64 => "the frame is not base64",
+            Self::NotGzip => "the frame is not gzip",
+            Self::CutShort => "the frame is cut short",
+            Self::Corrupt => "the frame is damaged",
+            Self::WrongChecksum => "the frame has a wrong checksum",
+            Self::TooLarge { .. } => "the frame opens to more bytes than allowed",
+            Self::NotUtf8 => "the frame does not hold text",
+        })
+    }
+}
+
+impl core::error::Error for FrameError {}
+
+/// The event type that a frame stands for; `None` when `event_type` is not that of a frame.
+///
+/// ```
+/// use heartwire_protocol::frame;
+///
+/// assert_eq!(frame::inner_type("progress+gzip"), Some("progress"));
+/// assert_eq!(frame::inner_type("progress"), None);
+/// ```
+#[must_use]
+pub fn inner_type(event_type: &str) -> Option<&str> {
+    event_type.strip_suffix(crate::event::FRAME_SUFFIX)
+}
+
+/// Makes the frame of a payload: its type and data. `None` when the payload is smaller than
+/// `min_bytes`, or when the frame would not be smaller on the wire.
+///
+/// ```
+/// use heartwire_protocol::{Data, EventType, frame};
+///
+/// let payload = Data::new(&"all work and no play ".repeat(100));
+/// let (event_type, data) = frame::compress(&EventType::default(), &payload, frame::DEFAULT_MIN_BYTES).unwrap();
+/// assert_eq!(event_type.as_str(), "message+gzip");
+/// assert_eq!(frame::open(data.as_str(), frame::DEFAULT_MAX_OPEN_BYTES).unwrap(), payload.as_str());
+/// ```
+#[cfg(feature = "compress")]
+#[must_use]
+pub fn compress(event_type: &EventType, data: &Data, min_bytes: usize) -> Option<(EventType, Data)> {
+    const LEVEL: u8 = 6;
+    let payload = data.as_str().as_bytes();
+    if payload.len() < min_bytes {
+        return None;
+    }
+    // [spec] RFC 1952: magic, deflate, no flags, no time, no extra flags, unknown system.
+    let mut gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    gzip.extend(miniz_oxide::deflate::compress_to_vec(payload, LEVEL));
+    gzip.extend(CHECKSUM.checksum(payload).to_le_bytes());
+    // [spec] RFC 1952: the size modulo 2^32.
+    gzip.extend((payload.len() as u32).to_le_bytes());
+    let framed = STANDARD.encode(gzip);
+
+    let frame_type = event_type.of_frame();
+    let type_bytes = frame_type.as_str().len() + "event: \n".len();
+    if encode::data_bytes(&framed) + type_bytes >= encode::data_bytes(data.as_str()) {
+        return None;
+    }
+    Some((frame_type, Data::new(&framed)))
+}
+
+/// Opens a frame: the payload, or why there is none.
+///
+/// Never makes more than `max_bytes`, whatever the frame claims.
+///
+/// # Errors
+/// See [`FrameError`]; a frame that cannot be opened says nothing about the ones after it.
+pub fn open(data: &str, max_bytes: usize) -> Result<String, FrameError> {
+    let gzip = STANDARD.decode(data).map_err(|_| FrameError::NotBase64)?;
+    let payload = gunzip(&gzip, max_bytes)?;
+    String::from_utf8(payload).map_err(|_| FrameError::NotUtf8)
+}
+
+fn gunzip(gzip: &[u8], max_bytes: usize) -> Result<Vec<u8>, FrameError> {
+    let body = skip_header(gzip)?;
+    let Some((deflated, trailer)) = body.split_last_chunk::<TRAILER_BYTES>() else {
+        return Err(FrameError::CutShort);
+    };
+    let [c0, c1, c2, c3, s0, s1, s2, s3] = *trailer;
+    let size = u32::from_le_bytes([s0, s1, s2, s3]) as usize;
+    if size > max_bytes {
+        return Err(FrameError::TooLarge { limit_bytes: max_bytes });
+    }
+    // A size that deflate cannot reach is that of a frame whose end is missing: do not make room for it.
+    if size > deflated.len().saturating_mul(MAX_EXPANSION) {
+        return Err(FrameError::CutShort);
+    }
+    let mut payload = vec![0; size];
+    inflate(deflated, &mut payload)?;
+    if CHECKSUM.checksum(&payload) != u32::from_le_bytes([c0, c1, c2, c3]) {
+        return Err(FrameError::WrongChecksum);
+    }
+    Ok(payload)
+}
+
+fn inflate(deflated: &[u8], payload: &mut [u8]) -> Result<(), FrameError> {
+    let mut state = Box::<DecompressorOxide>::default();
+    let flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+    let (status, n_read, n_written) = decompress(&mut state, deflated, payload, 0, flags);
+    match status {
+        TINFLStatus::Done if n_read == deflated.len() && n_written == payload.len() => Ok(()),
+        TINFLStatus::FailedCannotMakeProgress | TINFLStatus::NeedsMoreInput => Err(FrameError::CutShort),
+        _ => Err(FrameError::Corrupt),
+    }
+}
+
+/// [spec] RFC 1952, section 2.3: the fixed header, then what its flags announce.
+fn skip_header(gzip: &[u8]) -> Result<&[u8], FrameError> {
+    const HEADER_CHECKSUM: u8 = 1 << 1;
+    const EXTRA: u8 = 1 << 2;
+    const NAME: u8 = 1 << 3;
+    const COMMENT: u8 = 1 << 4;
+    const RESERVED: u8 = 0b1110_0000;
+
+    if !gzip.starts_with(&[0x1f, 0x8b, 8]) {
+        return Err(FrameError::NotGzip);
+    }
+    let (header, mut rest) = gzip.split_first_chunk::<HEADER_BYTES>().ok_or(FrameError::CutShort)?;
+    let flags = header[3];
+    if flags & RESERVED != 0 {
+        return Err(FrameError::NotGzip);
+    }
+    if flags & EXTRA != 0 {
+        let (length, after) = rest.split_first_chunk::<2>().ok_or(FrameError::CutShort)?;
+        rest = after.get(usize::from(u16::from_le_bytes(*length))..).ok_or(FrameError::CutShort)?;
+    }
+    for text in [NAME, COMMENT] {
+        if flags & text != 0 {
+            let end = rest.iter().position(|byte| *byte == 0).ok_or(FrameError::CutShort)?;
+            rest = &rest[end + 1..];
+        }
+    }
+    if flags & HEADER_CHECKSUM != 0 {
+        rest = rest.get(2..).ok_or(FrameError::CutShort)?;
+    }
+    Ok(rest)
+}
+
+#[cfg(all(test, feature = "compress"))]
+mod tests {
+    use super::*;
+
+    fn frame_of(payload: &str) -> Option<String> {
+        compress(&EventType::default(), &Data::new(payload), DEFAULT_MIN_BYTES)
+            .map(|(_, data)| data.as_str().to_owned())
+    }
+
+    fn altered(frame: &str, change: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut gzip = STANDARD.decode(frame).unwrap();
+        change(&mut gzip);
+        STANDARD.encode(gzip)
+    }
+
+    #[test]
+    fn a_frame_is_made_only_where_it_saves_bytes() {
+        assert_eq!(frame_of(&"a".repeat(DEFAULT_MIN_BYTES - 1)), None);
+        assert!(frame_of(&"a".repeat(DEFAULT_MIN_BYTES)).is_some());
+        let mut rng = fastrand::Rng::with_seed(1);
+        let noise: String = (0..5_000).map(|_| rng.char('!'..'~')).collect();
+        assert!(frame_of(&noise).is_none(), "noise does not shrink");
+    }
+
+    #[test]
+    fn a_bad_frame_says_what_is_wrong_with_it() {
+        let payload = "all work and no play ".repeat(200);
+        let good = frame_of(&payload).unwrap();
+        let check = |frame: &str, expected: FrameError| {
+            assert_eq!(open(frame, DEFAULT_MAX_OPEN_BYTES), Err(expected), "{frame:.40}");
+        };
+        check("not base64!", FrameError::NotBase64);
+        check(&good[..good.len() - 1], FrameError::NotBase64);
+        check("", FrameError::NotGzip);
+        check(&STANDARD.encode("plain text"), FrameError::NotGzip);
+        check(&altered(&good, |gzip| gzip.truncate(9)), FrameError::CutShort);
+        check(&altered(&good, |gzip| gzip.truncate(12)), FrameError::CutShort);
+        check(&altered(&good, |gzip| gzip[3] = 0x80), FrameError::NotGzip);
+        check(&altered(&good, |gzip| gzip[3] = 0x08), FrameError::CutShort);
+        check(
+            &altered(&good, |gzip| {
+                let at = gzip.len() - TRAILER_BYTES;
+                gzip[at] ^= 1;
+            }),
+            FrameError::WrongChecksum,
+        );
+        check(
+            &altered(&good, |gzip| {
+                let at = gzip.len() - TRAILER_BYTES;
+                gzip.insert(at, 0);
+            }),
+            FrameError::Corrupt,
+        );
+        assert_eq!(open(&good, DEFAULT_MAX_OPEN_BYTES).unwrap(), payload);
+    }
+
+    #[test]
+    fn a_frame_cannot_grow_past_its_limit() {
+        let bomb = frame_of(&"0".repeat(1_000_000)).unwrap();
+        assert!(bomb.len() < 2_000, "about a thousand times larger than it looks: {}", bomb.len());
+        assert_eq!(open(&bomb, 999_999), Err(FrameError::TooLarge { limit_bytes: 999_999 }));
+        assert_eq!(open(&bomb, 1_000_000).unwrap().len(), 1_000_000);
+
+        let liar = altered(&bomb, |gzip| {
+            let at = gzip.len() - 4;
+            gzip[at..].copy_from_slice(&10_u32.to_le_bytes());
+        });
+        assert_eq!(open(&liar, DEFAULT_MAX_OPEN_BYTES), Err(FrameError::Corrupt), "it claims ten bytes");
+        let braggart = altered(&bomb, |gzip| {
+            let at = gzip.len() - 4;
+            gzip[at..].copy_from_slice(&16_000_000_u32.to_le_bytes());
+        });
+        assert_eq!(open(&braggart, DEFAULT_MAX_OPEN_BYTES), Err(FrameError::CutShort), "it claims sixteen million");
+    }
+
+    #[test]
+    fn a_gzip_header_with_every_optional_field_opens() {
+        let payload = "x".repeat(DEFAULT_MIN_BYTES);
+        let rich = altered(&frame_of(&payload).unwrap(), |gzip| {
+            gzip[3] = 0b0001_1110;
+            let extras = [&[3, 0, 1, 2, 3][..], b"name\0", b"comment\0", &[0, 0]].concat();
+            gzip.splice(HEADER_BYTES..HEADER_BYTES, extras);
+        });
+        assert_eq!(open(&rich, DEFAULT_MAX_OPEN_BYTES).unwrap(), payload);
+    }
+
+    #[test]
+    fn a_frame_that_holds_no_text_is_refused() {
+        let raw = [0xff_u8; 64];
+        let mut gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+        gzip.extend(miniz_oxide::deflate::compress_to_vec(&raw, 6));
+        gzip.extend(CHECKSUM.checksum(&raw).to_le_bytes());
+        gzip.extend(64_u32.to_le_bytes());
+        assert_eq!(open(&STANDARD.encode(gzip), DEFAULT_MAX_OPEN_BYTES), Err(FrameError::NotUtf8));
+    }
+}

@@ -1,0 +1,59 @@
+//! Moments without a clock.
+//!
+//! The caller owns the clock: `performance.now()` in a browser, `Instant` in a server, a plain
+//! number in a test. All of them become a [`Moment`] here.
+
+use core::ops::{Add, Sub};
+use core::time::Duration;
+
+/// A point on the caller's monotonic clock, as the time since an origin that the caller chose.
+///
+/// ```
+/// use core::time::Duration;
+/// use heartwire_protocol::Moment;
+///
+/// let sent = Moment::from_millis(1_000);
+/// let heard = sent + Duration::from_millis(30);
+/// assert_eq!(heard - sent, Duration::from_millis(30));
+/// assert_eq!(sent - heard, Duration::ZERO, "a difference is never negative");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Moment(Duration);
+
+impl Moment {
+    /// The moment that lies `since_origin` after the caller's origin.
+    #[must_use]
+    pub const fn new(since_origin: Duration) -> Self {
+        Self(since_origin)
+    }
+
+    /// The moment that lies so many milliseconds after the caller's origin.
+    #[must_use]
+    pub const fn from_millis(since_origin: u64) -> Self {
+        Self(Duration::from_millis(since_origin))
+    }
+
+    /// The time since the caller's origin.
+    #[must_use]
+    pub const fn since_origin(self) -> Duration {
+        self.0
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Self;
+
+    /// Saturates: a deadline that is too far away to count is simply never reached.
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(span))
+    }
+}
+
+impl Sub for Moment {
+    type Output = Duration;
+
+    /// Saturates at zero: a clock that was set back makes things late, never broken.
+    fn sub(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
