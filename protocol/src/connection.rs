@@ -1,1 +1,1017 @@
-//! x
+//! The client's state machine: when to connect, wait, poll, probe or give up.
+//!
+//! A shell feeds it what happened ([`Input`]) and the moment it happened, carries out the
+//! [`Action`]s that come back, and calls again with [`Input::Due`] when the [deadline] passes. The
+//! machine never touches a socket or a clock, so the browser, the command line and a simulation of
+//! a thousand clients all run this same code.
+//!
+//! It owns the resume point, the one stream that may be open, and every deadline. It never sees a
+//! payload: the shell keeps the event at hand and gives it to the page on [`Action::Deliver`].
+//!
+//! How the promise is kept, every event once and in order:
+//! - Each stream or request has a [`Link`]; whatever comes from an older one is ignored.
+//! - The resume point moves with each event that is delivered, and with heartbeats and gaps.
+//! - While a stream is tried out beside polling both may bring the same event. Ids are cursors, so
+//!   an event at or behind the resume point is dropped.
+//!
+//! ```
+//! use heartwire_protocol::connection::{Action, Connection, Input, Resume, Settings};
+//! use heartwire_protocol::Moment;
+//!
+//! let mut connection = Connection::new(Settings::default());
+//! connection.handle(Input::Start, Moment::from_millis(0));
+//! let link = loop {
+//!     match connection.next_action().unwrap() {
+//!         Action::OpenStream { link, resume } => {
+//!             assert_eq!(resume, Resume::Live);
+//!             break link;
+//!         }
+//!         _ => {}
+//!     }
+//! };
+//! connection.handle(Input::Event { link, id: "abc-7" }, Moment::from_millis(80));
+//! assert!(core::iter::from_fn(|| connection.next_action()).any(|action| action == Action::Deliver));
+//! assert_eq!(connection.resume(), &Resume::After("abc-7".into()));
+//! ```
+//!
+//! [deadline]: Connection::deadline
+
+use crate::backoff::Backoff;
+use crate::control::{ClosingReason, Connected, Control, Gap, Heartbeat};
+use crate::cursor::Cursor;
+use crate::heartbeat::{Watchdog, silence_limit};
+use crate::time::Moment;
+use core::time::Duration;
+use std::collections::VecDeque;
+
+/// The longest time that a server can make a client stay away: ten minutes. Asked for more, the
+/// client comes back after that long.
+pub const MAX_HINT: Duration = Duration::from_secs(600);
+/// So many silent links in a row, none of them healthy before, and the way is taken for blocked.
+const SILENCES_UNTIL_BLOCKED: u32 = 2;
+/// So many refused streams in a row, from a server that is well, and the way is taken for blocked.
+const REFUSALS_UNTIL_BLOCKED: u32 = 3;
+/// So many failed polls in a row and a stream is worth another try.
+const FAILED_POLLS_UNTIL_STREAM: u32 = 3;
+/// A blocked way is probed ever more rarely, down to a probe in so many intervals.
+const MAX_PROBE_DOUBLINGS: u32 = 3;
+
+/// How a client behaves. The default suits a page on the open internet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The page's half of the one switch: `false` polls and never opens a stream. Default `true`.
+    pub enabled: bool,
+    /// Whether polling may stand in for a stream. Default `true`.
+    pub polling: bool,
+    /// Where to begin. Default [`Resume::Live`].
+    pub resume: Resume,
+    /// The delay before each attempt.
+    pub backoff: Backoff,
+    /// Give up after so many failed attempts in a row. Default `None`: never.
+    pub max_attempts: Option<u32>,
+    /// The longest silence on an open stream. Default: as the server says.
+    pub silence: SilenceLimit,
+    /// How long a stream may take from the first try to its first event, and how long a request may
+    /// take beyond its `wait`. Default 15 s.
+    pub connect_timeout: Duration,
+    /// A link that was heard for this long counts as healthy: the attempts are counted afresh. Default 10 s.
+    pub healthy_after: Duration,
+    /// The least time between the starts of two polls. Default 2 s.
+    pub poll_interval: Duration,
+    /// How long the server may hold a poll back until there is something to tell; at most 30 s. Default 25 s.
+    pub poll_wait: Duration,
+    /// While polling: how often to look whether a stream works again. Default 30 s.
+    pub probe_interval: Duration,
+    /// Where the jitter comes from; two clients should not have the same. Default 0.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            polling: true,
+            resume: Resume::Live,
+            backoff: Backoff::default(),
+            max_attempts: None,
+            silence: SilenceLimit::FromServer,
+            connect_timeout: Duration::from_secs(15),
+            healthy_after: Duration::from_secs(10),
+            poll_interval: Duration::from_secs(2),
+            poll_wait: Duration::from_secs(25),
+            probe_interval: Duration::from_secs(30),
+            seed: 0,
+        }
+    }
+}
+
+/// The longest silence to bear on an open stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SilenceLimit {
+    /// One and a half of the interval that the server's `connected` event tells; any, if it tells none.
+    #[default]
+    FromServer,
+    /// This long, whatever the server says.
+    Fixed(Duration),
+    /// Any.
+    Unlimited,
+}
+
+/// Where a stream or a poll begins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Resume {
+    /// With what is published from now on.
+    #[default]
+    Live,
+    /// With the oldest event that the server still has.
+    Earliest,
+    /// After the event with this id.
+    After(String),
+}
+
+/// One stream or request. What comes from a link that is over is ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Link(u64);
+
+impl Link {
+    /// A number that no other link of this connection has.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// The page wants events. Does nothing the second time.
+    Start,
+    /// The server has accepted the stream. Its first event has still to prove that bytes get through.
+    Opened {
+        /// Which stream.
+        link: Link,
+    },
+    /// An event for the page came, by stream or in the answer to a poll.
+    Event {
+        /// Which stream or poll.
+        link: Link,
+        /// Its id; empty when it has none.
+        id: &'a str,
+    },
+    /// A control event came, or the answer to a poll tells of a gap.
+    Control {
+        /// Which stream or poll.
+        link: Link,
+        /// Its id; empty when it has none.
+        id: &'a str,
+        /// What it says.
+        control: Control,
+    },
+    /// The stream was refused, was cut or came to its end.
+    Lost {
+        /// Which stream.
+        link: Link,
+        /// The HTTP status it was refused with, where the shell can know it.
+        status: Option<u16>,
+        /// The `Retry-After` of the refusal, or the `retry:` of the stream.
+        retry_after: Option<Duration>,
+    },
+    /// A poll is answered, and its gap and events have been handed in.
+    PollDone {
+        /// Which poll.
+        link: Link,
+        /// Where to go on.
+        cursor: &'a str,
+    },
+    /// A poll failed.
+    PollFailed {
+        /// Which poll.
+        link: Link,
+        /// The `Retry-After` of the refusal.
+        retry_after: Option<Duration>,
+    },
+    /// The server tells whether streaming is switched on.
+    Health {
+        /// Which question.
+        link: Link,
+        /// The server's half of the one switch.
+        enabled: bool,
+    },
+    /// The question after the server's health got no answer.
+    HealthFailed {
+        /// Which question.
+        link: Link,
+    },
+    /// The page throws its half of the one switch.
+    SetEnabled(bool),
+    /// The deadline has passed.
+    Due,
+    /// The page has had enough.
+    Close,
+}
+
+/// What the shell has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Open a stream. There is no other one open.
+    OpenStream {
+        /// The name under which to report what becomes of it.
+        link: Link,
+        /// Where it begins.
+        resume: Resume,
+    },
+    /// Close a stream. Closing one that has ended by itself is nothing special.
+    CloseStream {
+        /// Which stream.
+        link: Link,
+    },
+    /// Send a poll.
+    Poll {
+        /// The name under which to report what becomes of it.
+        link: Link,
+        /// Where it begins.
+        resume: Resume,
+        /// How long the server may hold it back.
+        wait: Duration,
+    },
+    /// Abandon a poll.
+    CancelPoll {
+        /// Which poll.
+        link: Link,
+    },
+    /// Ask the server's health.
+    AskHealth {
+        /// The name under which to report the answer.
+        link: Link,
+    },
+    /// Give the page the event that was just handed in. Without this, the page has had it already.
+    Deliver,
+    /// Tell the page.
+    Tell(Notice),
+}
+
+/// What a page may want to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// The link is in another state.
+    State(State),
+    /// A heartbeat came, so much later than the fastest one of this stream. The clocks of two
+    /// machines cannot be compared, so this is the part of the latency that can be known.
+    Heartbeat {
+        /// The delay beyond the fastest heartbeat seen on this stream.
+        latency: Duration,
+    },
+    /// Events are gone.
+    Gap(Gap),
+}
+
+/// The state of the link, as a page sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// A stream is being opened.
+    Connecting {
+        /// Which try in a row to reconnect this is: 0 for the first connection and after a healthy link, then 1, 2, …
+        attempt: u32,
+    },
+    /// Events come by stream.
+    Open,
+    /// Nothing is connected until the next try.
+    Waiting {
+        /// Which try in a row to reconnect comes next, from 1.
+        attempt: u32,
+        /// How long it takes until then.
+        delay: Duration,
+        /// What went wrong.
+        reason: Loss,
+    },
+    /// Events come by polling.
+    Polling {
+        /// Why not by stream.
+        reason: PollReason,
+    },
+    /// Nothing more comes.
+    Closed {
+        /// Why not.
+        reason: ClosedReason,
+    },
+}
+
+/// How a stream, or a poll in its stead, was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Loss {
+    /// The server could not be reached, or refused the stream.
+    Refused,
+    /// No first event came in time.
+    ConnectTimeout,
+    /// The link was cut, or the server ended it without a word.
+    Cut,
+    /// Nothing was heard for longer than the silence limit.
+    Silent,
+    /// The server said that it would end the stream, and why.
+    Closing(ClosingReason),
+    /// Polls fail.
+    PollFailed,
+}
+
+/// Why a client polls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PollReason {
+    /// The page's half of the switch is off.
+    SwitchedOff,
+    /// The server's half of the switch is off.
+    ServerDisabled,
+    /// Streams do not get through, though the server is there.
+    StreamBlocked,
+}
+
+/// Why nothing more comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClosedReason {
+    /// The page closed the connection.
+    ByPage,
+    /// All attempts were used up.
+    GaveUp,
+    /// The server told the client to stop, by status 204 as in the standard.
+    Stopped,
+    /// The page's half of the switch is off, and polling is not allowed. Switching on opens it again.
+    SwitchedOff,
+}
+
+/// What has happened so far, for a page's own metrics. Counters only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Streams that were tried, successful or not.
+    pub attempts_total: u64,
+    /// Streams that came to life.
+    pub opened_total: u64,
+    /// Streams that were lost, or refused, for whatever reason.
+    pub losses_total: u64,
+    /// Losses by silence alone.
+    pub silences_total: u64,
+    /// Polls that were answered.
+    pub polls_total: u64,
+    /// Heartbeats heard.
+    pub heartbeats_total: u64,
+    /// Events given to the page.
+    pub delivered_total: u64,
+    /// Events dropped since the page had had them.
+    pub duplicates_total: u64,
+    /// Gaps told to the page.
+    pub gaps_total: u64,
+}
+
+/// The state machine of one connection.
+#[derive(Debug)]
+pub struct Connection {
+    settings: Settings,
+    plan: Plan,
+    resume: Resume,
+    /// A question after the server's health that is on its way, and when it is given up.
+    health: Option<(Link, Moment)>,
+    /// Tries since the link was last healthy.
+    attempt: u32,
+    silences_in_a_row: u32,
+    refusals_in_a_row: u32,
+    told: Option<State>,
+    counters: Counters,
+    actions: VecDeque<Action>,
+    next_link: u64,
+    rng: fastrand::Rng,
+}
+
+/// What is going on. At most one stream is open because there is room for only one in here, and
+/// every wait has its deadline because there is none without.
+#[derive(Debug)]
+enum Plan {
+    NotStarted,
+    Waiting { until: Moment },
+    Streaming(Stream),
+    Polling(Polling),
+    SwitchedOff,
+    Closed,
+}
+
+#[derive(Debug)]
+struct Stream {
+    link: Link,
+    since: Moment,
+    /// When the first event must have come; `None` once it has.
+    first_event_by: Option<Moment>,
+    watchdog: Watchdog,
+    /// The smallest difference seen between our clock and the server's, in ms.
+    clock_offset_ms: Option<i128>,
+}
+
+#[derive(Debug)]
+struct Polling {
+    reason: PollReason,
+    request: PollRequest,
+    failures_in_a_row: u32,
+    /// The stream that is tried out beside polling.
+    probe: Option<Stream>,
+    /// When to look next whether a stream works again.
+    probe_at: Option<Moment>,
+    probes: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum PollRequest {
+    Sent { link: Link, sent_at: Moment, give_up_at: Moment },
+    Next { at: Moment },
+}
+
+impl Connection {
+    /// A connection that does nothing until [`Input::Start`].
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            plan: Plan::NotStarted,
+            resume: settings.resume.clone(),
+            health: None,
+            attempt: 0,
+            silences_in_a_row: 0,
+            refusals_in_a_row: 0,
+            told: None,
+            counters: Counters::default(),
+            actions: VecDeque::new(),
+            next_link: 0,
+            rng: fastrand::Rng::with_seed(settings.seed),
+            settings,
+        }
+    }
+
+    /// Takes in what happened at the moment `now`. Then carry out the actions until there are none.
+    pub fn handle(&mut self, input: Input<'_>, now: Moment) {
+        match input {
+            Input::Start => self.start(now),
+            Input::Opened { link } => {
+                if let Some(stream) = self.stream(link) {
+                    stream.watchdog.heard(now);
+                }
+            }
+            Input::Event { link, id } => self.event(link, id, now),
+            Input::Control { link, id, control } => self.control(link, id, control, now),
+            Input::Lost { link, status, retry_after } => self.stream_lost(link, status, retry_after, now),
+            Input::PollDone { link, cursor } => self.poll_done(link, cursor, now),
+            Input::PollFailed { link, retry_after } => {
+                if self.is_poll(link) {
+                    self.poll_failed(retry_after, now);
+                }
+            }
+            Input::Health { link, enabled } => {
+                if self.take_health(link) {
+                    self.health(enabled, now);
+                }
+            }
+            Input::HealthFailed { link } => {
+                self.take_health(link);
+            }
+            Input::SetEnabled(enabled) => self.set_enabled(enabled, now),
+            Input::Due => self.due(now),
+            Input::Close => self.close(ClosedReason::ByPage),
+        }
+    }
+
+    /// The next thing to do; `None` until something happens.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to call with [`Input::Due`], unless something happens before; `None` when there is nothing to wait for.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Moment> {
+        let health = self.health.map(|(_, give_up_at)| give_up_at);
+        let plan = match &self.plan {
+            Plan::Waiting { until } => Some(*until),
+            Plan::Streaming(stream) => stream.deadline(),
+            Plan::Polling(polling) => polling.deadline(),
+            Plan::NotStarted | Plan::SwitchedOff | Plan::Closed => None,
+        };
+        earliest([health, plan])
+    }
+
+    /// Where the next stream or poll begins.
+    #[must_use]
+    pub fn resume(&self) -> &Resume {
+        &self.resume
+    }
+
+    /// What the page was last told about the link; `None` before the start.
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        self.told
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn start(&mut self, now: Moment) {
+        if matches!(self.plan, Plan::NotStarted) {
+            if self.settings.enabled {
+                self.connect(now);
+            } else {
+                self.switch_off(now);
+            }
+        }
+    }
+
+    // The stream.
+
+    fn connect(&mut self, now: Moment) {
+        let stream = self.open_stream(now);
+        self.plan = Plan::Streaming(stream);
+        self.tell_state(State::Connecting { attempt: self.attempt });
+    }
+
+    fn open_stream(&mut self, now: Moment) -> Stream {
+        self.counters.attempts_total += 1;
+        let link = self.new_link();
+        self.actions.push_back(Action::OpenStream { link, resume: self.resume.clone() });
+        Stream {
+            link,
+            since: now,
+            first_event_by: Some(now + self.settings.connect_timeout),
+            watchdog: Watchdog::new(None, now),
+            clock_offset_ms: None,
+        }
+    }
+
+    /// The open stream, if it is this one.
+    fn stream(&mut self, link: Link) -> Option<&mut Stream> {
+        let stream = match &mut self.plan {
+            Plan::Streaming(stream) => Some(stream),
+            Plan::Polling(polling) => polling.probe.as_mut(),
+            _ => None,
+        };
+        stream.filter(|stream| stream.link == link)
+    }
+
+    /// Something came by stream: the peer lives, and if it is the first event, the stream works.
+    fn heard(&mut self, link: Link, now: Moment) -> bool {
+        let silence = self.settings.silence;
+        let Some(stream) = self.stream(link) else { return false };
+        stream.watchdog.heard(now);
+        if stream.first_event_by.take().is_some() {
+            if let SilenceLimit::Fixed(limit) = silence {
+                stream.watchdog.set_limit(Some(limit));
+            }
+            self.stream_works();
+        }
+        true
+    }
+
+    fn stream_works(&mut self) {
+        self.counters.opened_total += 1;
+        self.refusals_in_a_row = 0;
+        self.plan = match core::mem::replace(&mut self.plan, Plan::Closed) {
+            Plan::Polling(Polling { probe: Some(stream), request, .. }) => {
+                self.cancel(request);
+                Plan::Streaming(stream)
+            }
+            plan => plan,
+        };
+        self.health = None;
+        self.tell_state(State::Open);
+    }
+
+    fn event(&mut self, link: Link, id: &str, now: Moment) {
+        if !self.heard(link, now) && !self.is_poll(link) {
+            return;
+        }
+        if self.advance(id) {
+            self.counters.delivered_total += 1;
+            self.actions.push_back(Action::Deliver);
+        } else {
+            self.counters.duplicates_total += 1;
+        }
+    }
+
+    fn control(&mut self, link: Link, id: &str, control: Control, now: Moment) {
+        if !self.heard(link, now) && !self.is_poll(link) {
+            return;
+        }
+        match control {
+            Control::Connected(Connected { heartbeat_interval_ms, time_ms, .. }) => {
+                self.advance(id);
+                let from_server = self.settings.silence == SilenceLimit::FromServer;
+                if let Some(stream) = self.stream(link) {
+                    if from_server {
+                        let interval = heartbeat_interval_ms.map(Duration::from_millis);
+                        stream.watchdog.set_limit(interval.map(silence_limit));
+                    }
+                    stream.latency(time_ms, now);
+                }
+            }
+            Control::Heartbeat(Heartbeat { time_ms }) => {
+                self.advance(id);
+                self.counters.heartbeats_total += 1;
+                if let Some(stream) = self.stream(link) {
+                    let latency = stream.latency(time_ms, now);
+                    self.tell(Notice::Heartbeat { latency });
+                }
+            }
+            Control::Gap(gap) => {
+                // Not `advance`: after a gap the place to go on may lie before the one we thought.
+                self.resume = Resume::After(gap.to.clone());
+                self.counters.gaps_total += 1;
+                self.tell(Notice::Gap(gap));
+            }
+            Control::Closing(closing) => {
+                self.advance(id);
+                let retry = Duration::from_millis(closing.retry_ms);
+                self.lost(Loss::Closing(closing.reason), Some(retry), now);
+            }
+        }
+    }
+
+    /// Moves the resume point forward; `false` when it has been there already.
+    fn advance(&mut self, id: &str) -> bool {
+        if id.is_empty() {
+            return true;
+        }
+        if let Resume::After(last) = &self.resume
+            && let (Ok(last), Ok(new)) = (last.parse::<Cursor>(), id.parse::<Cursor>())
+            && new.is_behind_or_at(last)
+        {
+            return false;
+        }
+        self.resume = Resume::After(id.to_owned());
+        true
+    }
+
+    fn stream_lost(&mut self, link: Link, status: Option<u16>, retry_after: Option<Duration>, now: Moment) {
+        let Some(stream) = self.stream(link) else { return };
+        // [spec] 204 is the standard's way to say stop.
+        if status == Some(204) {
+            self.close(ClosedReason::Stopped);
+            return;
+        }
+        let loss = if stream.first_event_by.is_some() { Loss::Refused } else { Loss::Cut };
+        self.lost(loss, retry_after, now);
+    }
+
+    /// The stream is over. The one place that decides what comes next.
+    fn lost(&mut self, loss: Loss, hint: Option<Duration>, now: Moment) {
+        self.counters.losses_total += 1;
+        if loss == Loss::Silent {
+            self.counters.silences_total += 1;
+        }
+        if let Plan::Polling(polling) = &mut self.plan {
+            // It was only tried out: polling goes on.
+            if let Some(stream) = polling.probe.take() {
+                self.actions.push_back(Action::CloseStream { link: stream.link });
+                self.schedule_probe(now);
+                self.ask_health(now);
+            }
+            return;
+        }
+        let Plan::Streaming(stream) = core::mem::replace(&mut self.plan, Plan::NotStarted) else { return };
+        self.actions.push_back(Action::CloseStream { link: stream.link });
+        let worked = stream.first_event_by.is_none();
+
+        if stream.heard_for() >= self.settings.healthy_after {
+            self.attempt = 0;
+            self.silences_in_a_row = 0;
+            self.refusals_in_a_row = 0;
+        }
+        if matches!(loss, Loss::Silent | Loss::ConnectTimeout) {
+            self.silences_in_a_row += 1;
+        }
+        if self.settings.polling {
+            if loss == Loss::Closing(ClosingReason::Disabled) {
+                self.start_polling(PollReason::ServerDisabled, now);
+                return;
+            }
+            if self.silences_in_a_row >= SILENCES_UNTIL_BLOCKED {
+                self.start_polling(PollReason::StreamBlocked, now);
+                return;
+            }
+        }
+        self.wait(loss, hint, now);
+        if !worked {
+            self.ask_health(now);
+        }
+    }
+
+    fn wait(&mut self, reason: Loss, hint: Option<Duration>, now: Moment) {
+        self.plan = Plan::NotStarted;
+        if let Some(delay) = self.next_delay(hint) {
+            self.plan = Plan::Waiting { until: now + delay };
+            self.tell_state(State::Waiting { attempt: self.attempt, delay, reason });
+        }
+    }
+
+    /// The delay before the next attempt, or `None` and the end when all are used up.
+    fn next_delay(&mut self, hint: Option<Duration>) -> Option<Duration> {
+        if self.settings.max_attempts.is_some_and(|most| self.attempt >= most) {
+            self.close(ClosedReason::GaveUp);
+            return None;
+        }
+        self.attempt = self.attempt.saturating_add(1);
+        let jittered = self.settings.backoff.delay(self.attempt, self.rng.f64());
+        Some(hint.unwrap_or_default().min(MAX_HINT) + jittered)
+    }
+
+    // Polling.
+
+    fn start_polling(&mut self, reason: PollReason, now: Moment) {
+        self.attempt = 0;
+        self.silences_in_a_row = 0;
+        self.refusals_in_a_row = 0;
+        self.health = None;
+        let request = self.send_poll(now);
+        self.plan =
+            Plan::Polling(Polling { reason, request, failures_in_a_row: 0, probe: None, probe_at: None, probes: 0 });
+        self.schedule_probe(now);
+        self.tell_state(State::Polling { reason });
+    }
+
+    fn send_poll(&mut self, now: Moment) -> PollRequest {
+        let link = self.new_link();
+        let wait = self.settings.poll_wait;
+        self.actions.push_back(Action::Poll { link, resume: self.resume.clone(), wait });
+        PollRequest::Sent { link, sent_at: now, give_up_at: now + wait + self.settings.connect_timeout }
+    }
+
+    fn is_poll(&self, link: Link) -> bool {
+        match &self.plan {
+            Plan::Polling(polling) => matches!(polling.request, PollRequest::Sent { link: sent, .. } if sent == link),
+            _ => false,
+        }
+    }
+
+    fn poll_done(&mut self, link: Link, cursor: &str, now: Moment) {
+        if !self.is_poll(link) {
+            return;
+        }
+        self.advance(cursor);
+        self.attempt = 0;
+        self.counters.polls_total += 1;
+        let interval = self.settings.poll_interval;
+        let Plan::Polling(polling) = &mut self.plan else { return };
+        polling.failures_in_a_row = 0;
+        if let PollRequest::Sent { sent_at, .. } = polling.request {
+            polling.request = PollRequest::Next { at: (sent_at + interval).max(now) };
+        }
+        let reason = polling.reason;
+        self.tell_state(State::Polling { reason });
+    }
+
+    fn poll_failed(&mut self, hint: Option<Duration>, now: Moment) {
+        let Plan::Polling(polling) = &mut self.plan else { return };
+        polling.failures_in_a_row += 1;
+        if polling.reason != PollReason::SwitchedOff && polling.failures_in_a_row >= FAILED_POLLS_UNTIL_STREAM {
+            self.leave_polling();
+            self.wait(Loss::PollFailed, hint, now);
+            return;
+        }
+        let Some(delay) = self.next_delay(hint) else { return };
+        let Plan::Polling(polling) = &mut self.plan else { return };
+        polling.request = PollRequest::Next { at: now + delay };
+        self.tell_state(State::Waiting { attempt: self.attempt, delay, reason: Loss::PollFailed });
+    }
+
+    fn schedule_probe(&mut self, now: Moment) {
+        let jitter = 0.5 + self.rng.f64() / 2.0;
+        let interval = self.settings.probe_interval.mul_f64(jitter);
+        let Plan::Polling(polling) = &mut self.plan else { return };
+        polling.probe_at = match polling.reason {
+            PollReason::SwitchedOff => None,
+            PollReason::ServerDisabled => Some(now + interval),
+            PollReason::StreamBlocked => {
+                let doublings = polling.probes.min(MAX_PROBE_DOUBLINGS);
+                Some(now + interval.saturating_mul(1 << doublings))
+            }
+        };
+    }
+
+    /// Looks whether a stream works again: by a cheap question where the server said no, by trying
+    /// where the way is blocked.
+    fn probe(&mut self, now: Moment) {
+        let Plan::Polling(polling) = &mut self.plan else { return };
+        polling.probe_at = None;
+        match polling.reason {
+            PollReason::SwitchedOff => {}
+            PollReason::ServerDisabled => {
+                self.schedule_probe(now);
+                self.ask_health(now);
+            }
+            PollReason::StreamBlocked => self.try_stream(now),
+        }
+    }
+
+    fn try_stream(&mut self, now: Moment) {
+        let stream = self.open_stream(now);
+        if let Plan::Polling(polling) = &mut self.plan {
+            polling.probes += 1;
+            polling.probe_at = None;
+            polling.probe = Some(stream);
+        }
+    }
+
+    fn cancel(&mut self, request: PollRequest) {
+        if let PollRequest::Sent { link, .. } = request {
+            self.actions.push_back(Action::CancelPoll { link });
+        }
+    }
+
+    fn leave_polling(&mut self) {
+        if let Plan::Polling(polling) = core::mem::replace(&mut self.plan, Plan::NotStarted) {
+            self.cancel(polling.request);
+            if let Some(stream) = polling.probe {
+                self.actions.push_back(Action::CloseStream { link: stream.link });
+            }
+        }
+    }
+
+    // The server's health.
+
+    fn ask_health(&mut self, now: Moment) {
+        if self.health.is_none() && !matches!(self.plan, Plan::Closed) {
+            let link = self.new_link();
+            self.health = Some((link, now + self.settings.connect_timeout));
+            self.actions.push_back(Action::AskHealth { link });
+        }
+    }
+
+    fn take_health(&mut self, link: Link) -> bool {
+        self.health.take_if(|(asked, _)| *asked == link).is_some()
+    }
+
+    fn health(&mut self, enabled: bool, now: Moment) {
+        match &mut self.plan {
+            Plan::Waiting { .. } if self.settings.polling => {
+                if !enabled {
+                    self.start_polling(PollReason::ServerDisabled, now);
+                } else {
+                    self.refusals_in_a_row += 1;
+                    if self.refusals_in_a_row >= REFUSALS_UNTIL_BLOCKED {
+                        self.start_polling(PollReason::StreamBlocked, now);
+                    }
+                }
+            }
+            Plan::Polling(polling) => match (polling.reason, enabled) {
+                (PollReason::ServerDisabled, true) if polling.probe.is_none() => self.try_stream(now),
+                (PollReason::StreamBlocked, false) => {
+                    polling.reason = PollReason::ServerDisabled;
+                    self.schedule_probe(now);
+                    self.tell_state(State::Polling { reason: PollReason::ServerDisabled });
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    // The page's switch, and the end.
+
+    fn set_enabled(&mut self, enabled: bool, now: Moment) {
+        if self.settings.enabled == enabled {
+            return;
+        }
+        self.settings.enabled = enabled;
+        match (&mut self.plan, enabled) {
+            (Plan::NotStarted | Plan::Closed, _) => {}
+            (_, false) => self.switch_off(now),
+            (Plan::SwitchedOff, true) => self.connect(now),
+            (Plan::Polling(polling), true) => {
+                // Polling goes on until the stream has shown that it works.
+                polling.reason = PollReason::StreamBlocked;
+                self.try_stream(now);
+            }
+            (Plan::Waiting { .. } | Plan::Streaming(_), true) => {}
+        }
+    }
+
+    fn switch_off(&mut self, now: Moment) {
+        if let Plan::Streaming(stream) = &self.plan {
+            self.actions.push_back(Action::CloseStream { link: stream.link });
+        }
+        self.leave_polling();
+        self.health = None;
+        if self.settings.polling {
+            self.start_polling(PollReason::SwitchedOff, now);
+        } else {
+            self.plan = Plan::SwitchedOff;
+            self.tell_state(State::Closed { reason: ClosedReason::SwitchedOff });
+        }
+    }
+
+    fn close(&mut self, reason: ClosedReason) {
+        if matches!(self.plan, Plan::Closed) {
+            return;
+        }
+        if let Plan::Streaming(stream) = &self.plan {
+            self.actions.push_back(Action::CloseStream { link: stream.link });
+        }
+        self.leave_polling();
+        self.plan = Plan::Closed;
+        self.health = None;
+        self.tell_state(State::Closed { reason });
+    }
+
+    // Time.
+
+    fn due(&mut self, now: Moment) {
+        self.health.take_if(|(_, give_up_at)| now >= *give_up_at);
+        match &self.plan {
+            Plan::Waiting { until } if now >= *until => self.connect(now),
+            Plan::Streaming(stream) => self.check_stream(stream.overdue(now), now),
+            Plan::Polling(polling) => {
+                let overdue = polling.probe.as_ref().and_then(|stream| stream.overdue(now));
+                let probe_due = polling.probe_at.is_some_and(|at| now >= at);
+                self.check_stream(overdue, now);
+                if probe_due {
+                    self.probe(now);
+                }
+                self.check_poll(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn check_stream(&mut self, overdue: Option<Loss>, now: Moment) {
+        if let Some(loss) = overdue {
+            self.lost(loss, None, now);
+        }
+    }
+
+    fn check_poll(&mut self, now: Moment) {
+        let Plan::Polling(polling) = &self.plan else { return };
+        match polling.request {
+            PollRequest::Sent { link, give_up_at, .. } if now >= give_up_at => {
+                self.actions.push_back(Action::CancelPoll { link });
+                self.poll_failed(None, now);
+            }
+            PollRequest::Next { at } if now >= at => {
+                let request = self.send_poll(now);
+                if let Plan::Polling(polling) = &mut self.plan {
+                    polling.request = request;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    // The page.
+
+    fn tell(&mut self, notice: Notice) {
+        self.actions.push_back(Action::Tell(notice));
+    }
+
+    fn tell_state(&mut self, state: State) {
+        if self.told != Some(state) {
+            self.told = Some(state);
+            self.tell(Notice::State(state));
+        }
+    }
+
+    fn new_link(&mut self) -> Link {
+        self.next_link += 1;
+        Link(self.next_link)
+    }
+}
+
+impl Stream {
+    fn deadline(&self) -> Option<Moment> {
+        self.first_event_by.or_else(|| self.watchdog.deadline())
+    }
+
+    /// How the stream is lost, if its deadline has passed.
+    fn overdue(&self, now: Moment) -> Option<Loss> {
+        match self.first_event_by {
+            Some(deadline) => (now >= deadline).then_some(Loss::ConnectTimeout),
+            None => self.watchdog.is_silent(now).then_some(Loss::Silent),
+        }
+    }
+
+    /// For how long something was heard. A proxy that lets the first bytes through and swallows the
+    /// rest makes a stream that is open for long and heard for a moment.
+    fn heard_for(&self) -> Duration {
+        self.watchdog.last_heard() - self.since
+    }
+
+    fn latency(&mut self, server_time_ms: u64, now: Moment) -> Duration {
+        let offset = now.since_origin().as_millis() as i128 - i128::from(server_time_ms);
+        let fastest = self.clock_offset_ms.map_or(offset, |fastest| fastest.min(offset));
+        self.clock_offset_ms = Some(fastest);
+        Duration::from_millis(u64::try_from(offset - fastest).unwrap_or(u64::MAX))
+    }
+}
+
+impl Polling {
+    fn deadline(&self) -> Option<Moment> {
+        let request = match self.request {
+            PollRequest::Sent { give_up_at, .. } => give_up_at,
+            PollRequest::Next { at } => at,
+        };
+        earliest([Some(request), self.probe_at, self.probe.as_ref().and_then(Stream::deadline)])
+    }
+}
+
+fn earliest<const N: usize>(moments: [Option<Moment>; N]) -> Option<Moment> {
+    moments.into_iter().flatten().min()
+}

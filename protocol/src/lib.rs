@@ -32,6 +32,7 @@ pub mod frame;
 pub mod heartbeat;
 pub mod time;
 
+pub use connection::Connection;
 pub use control::Control;
 pub use cursor::{Cursor, Epoch};
 pub use decode::Decoder;
