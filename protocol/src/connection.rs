@@ -82,7 +82,7 @@ pub struct Settings {
     pub poll_wait: Duration,
     /// While polling: how often to look whether a stream works again. Default 30 s.
     pub probe_interval: Duration,
-    /// Where the jitter comes from; two clients should not have the same. Default 0.
+    /// Where the jitter comes from: draw it at random, so that no two clients have the same. Default 0.
     pub seed: u64,
 }
 
@@ -368,8 +368,10 @@ pub struct Connection {
     resume: Resume,
     /// A question after the server's health that is on its way, and when it is given up.
     health: Option<(Link, Moment)>,
-    /// Tries since the link was last healthy.
+    /// Tries to reconnect since the link was last healthy.
     attempt: u32,
+    /// This client's place in the line of those that reconnect, drawn once for each outage.
+    place: f64,
     silences_in_a_row: u32,
     refusals_in_a_row: u32,
     told: Option<State>,
@@ -429,6 +431,7 @@ impl Connection {
             resume: settings.resume.clone(),
             health: None,
             attempt: 0,
+            place: 0.0,
             silences_in_a_row: 0,
             refusals_in_a_row: 0,
             told: None,
@@ -710,9 +713,12 @@ impl Connection {
             self.close(ClosedReason::GaveUp);
             return None;
         }
+        if self.attempt == 0 {
+            self.place = self.rng.f64();
+        }
         self.attempt = self.attempt.saturating_add(1);
-        let jittered = self.settings.backoff.delay(self.attempt, self.rng.f64());
-        Some(hint.unwrap_or_default().min(MAX_HINT) + jittered)
+        // On top of the hint: a server may have given many clients the same one.
+        Some(hint.unwrap_or_default().min(MAX_HINT) + self.settings.backoff.delay(self.attempt, self.place))
     }
 
     // Polling.

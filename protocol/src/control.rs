@@ -163,6 +163,8 @@ impl Control {
 #[cfg(all(test, feature = "json"))]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn control_data_is_the_json_of_the_protocol_document() {

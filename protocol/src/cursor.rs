@@ -83,6 +83,8 @@ fn canonical(digits: &str, radix: u32) -> Result<u64, BadCursor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn only_the_text_that_a_server_writes_is_a_cursor() {

@@ -74,6 +74,8 @@ mod tests {
     use super::*;
     use crate::event::{Data, EventType};
     use core::time::Duration;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn the_length_of_data_lines_is_known_beforehand() {

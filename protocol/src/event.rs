@@ -295,6 +295,8 @@ pub struct Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn a_topic_is_refused_for_the_rule_it_breaks() {

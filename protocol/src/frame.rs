@@ -191,12 +191,15 @@ fn skip_header(gzip: &[u8]) -> Result<&[u8], FrameError> {
 #[cfg(all(test, feature = "compress"))]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn frame_of(payload: &str) -> Option<String> {
         compress(&EventType::default(), &Data::new(payload), DEFAULT_MIN_BYTES)
             .map(|(_, data)| data.as_str().to_owned())
     }
 
+    #[allow(clippy::unwrap_used, reason = "a helper of tests")]
     fn altered(frame: &str, change: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut gzip = STANDARD.decode(frame).unwrap();
         change(&mut gzip);

@@ -63,6 +63,8 @@ impl Watchdog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn every_sound_puts_the_deadline_off() {

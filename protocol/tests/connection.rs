@@ -1,0 +1,491 @@
+//! Whole stories of a connection, told by the machine's own actions.
+//!
+//! [`Story`] writes each action down as a few words. `L1`, `L2`, … are the links in the order in
+//! which the machine named them.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+
+use core::time::Duration;
+use heartwire_protocol::Moment;
+use heartwire_protocol::connection::{
+    Action, Connection, Input, Link, Loss, MAX_HINT, Notice, Resume, Settings, SilenceLimit, State,
+};
+use heartwire_protocol::control::{Closing, ClosingReason, Connected, Control, Gap, GapReason, Heartbeat};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+struct Story {
+    connection: Connection,
+    now: Moment,
+    links: Vec<Link>,
+}
+
+impl Story {
+    fn new(settings: Settings) -> Self {
+        Self { connection: Connection::new(settings), now: Moment::from_millis(0), links: Vec::new() }
+    }
+
+    /// A story that has begun with a working stream: `connected` at 0, with heartbeats every 30 s.
+    fn open(settings: Settings) -> Self {
+        let mut story = Self::new(settings);
+        assert_eq!(story.at(0, Input::Start), "open L1 live, connecting 0");
+        assert_eq!(story.connected(0, 1, "a-5"), "open");
+        story
+    }
+
+    fn at(&mut self, ms: u64, input: Input<'_>) -> String {
+        assert!(Moment::from_millis(ms) >= self.now, "stories go forward");
+        self.now = Moment::from_millis(ms);
+        self.connection.handle(input, self.now);
+        self.actions()
+    }
+
+    fn link(&self, number: usize) -> Link {
+        self.links[number - 1]
+    }
+
+    fn connected(&mut self, ms: u64, link: usize, id: &str) -> String {
+        let connected = Connected { protocol: 1, heartbeat_interval_ms: Some(30_000), resumed: false, time_ms: ms };
+        self.control(ms, link, id, Control::Connected(connected))
+    }
+
+    fn heartbeat(&mut self, ms: u64, link: usize, id: &str) -> String {
+        self.control(ms, link, id, Control::Heartbeat(Heartbeat { time_ms: ms }))
+    }
+
+    fn closing(&mut self, ms: u64, link: usize, reason: ClosingReason, retry_ms: u64) -> String {
+        self.control(ms, link, "", Control::Closing(Closing { reason, retry_ms }))
+    }
+
+    fn control(&mut self, ms: u64, link: usize, id: &str, control: Control) -> String {
+        let link = self.link(link);
+        self.at(ms, Input::Control { link, id, control })
+    }
+
+    fn event(&mut self, ms: u64, link: usize, id: &str) -> String {
+        let link = self.link(link);
+        self.at(ms, Input::Event { link, id })
+    }
+
+    fn lost(&mut self, ms: u64, link: usize) -> String {
+        let link = self.link(link);
+        self.at(ms, Input::Lost { link, status: None, retry_after: None })
+    }
+
+    fn health(&mut self, ms: u64, link: usize, enabled: bool) -> String {
+        let link = self.link(link);
+        self.at(ms, Input::Health { link, enabled })
+    }
+
+    fn poll_done(&mut self, ms: u64, link: usize, cursor: &str) -> String {
+        let link = self.link(link);
+        self.at(ms, Input::PollDone { link, cursor })
+    }
+
+    fn poll_failed(&mut self, ms: u64, link: usize) -> String {
+        let link = self.link(link);
+        self.at(ms, Input::PollFailed { link, retry_after: None })
+    }
+
+    fn deadline_ms(&self) -> Option<u128> {
+        Some(self.connection.deadline()?.since_origin().as_millis())
+    }
+
+    /// Lets time pass until the deadline.
+    fn wait(&mut self) -> String {
+        let deadline = self.connection.deadline().expect("something to wait for");
+        let ms = deadline.since_origin().as_nanos().div_ceil(1_000_000) as u64;
+        self.at(ms, Input::Due)
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.now.since_origin().as_millis() as u64
+    }
+
+    fn actions(&mut self) -> String {
+        let mut words = Vec::new();
+        while let Some(action) = self.connection.next_action() {
+            words.push(self.describe(action));
+        }
+        words.join(", ")
+    }
+
+    fn name(&mut self, link: Link) -> String {
+        let position = self.links.iter().position(|known| *known == link).unwrap_or_else(|| {
+            self.links.push(link);
+            self.links.len() - 1
+        });
+        format!("L{}", position + 1)
+    }
+
+    fn describe(&mut self, action: Action) -> String {
+        let resume = |resume| match resume {
+            Resume::Live => "live".to_owned(),
+            Resume::Earliest => "from the earliest".to_owned(),
+            Resume::After(id) => format!("after {id}"),
+        };
+        match action {
+            Action::OpenStream { link, resume: from } => format!("open {} {}", self.name(link), resume(from)),
+            Action::CloseStream { link } => format!("close {}", self.name(link)),
+            Action::Poll { link, resume: from, wait } => {
+                format!("poll {} {} for {}s", self.name(link), resume(from), wait.as_secs_f64())
+            }
+            Action::CancelPoll { link } => format!("cancel {}", self.name(link)),
+            Action::AskHealth { link } => format!("ask {}", self.name(link)),
+            Action::Deliver => "deliver".to_owned(),
+            Action::Tell(Notice::Heartbeat { latency }) => format!("heartbeat {}ms", latency.as_millis()),
+            Action::Tell(Notice::Gap(gap)) => format!("gap to {}", gap.to),
+            Action::Tell(Notice::State(state)) => match state {
+                State::Connecting { attempt } => format!("connecting {attempt}"),
+                State::Open => "open".to_owned(),
+                State::Waiting { attempt, reason, .. } => format!("waiting {attempt} {reason:?}"),
+                State::Polling { reason } => format!("polling {reason:?}"),
+                State::Closed { reason } => format!("closed {reason:?}"),
+            },
+        }
+    }
+}
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+#[test]
+fn reopens_after_the_last_id_when_the_peer_goes_silent() {
+    let mut story = Story::open(Settings::default());
+    assert_eq!(story.event(10_000, 1, "a-7"), "deliver");
+    assert_eq!(story.heartbeat(30_000, 1, "a-9"), "heartbeat 0ms");
+    assert_eq!(story.deadline_ms(), Some(75_000), "one and a half intervals after the last sound");
+    assert_eq!(story.wait(), "close L1, waiting 1 Silent");
+    assert!((75_100..=76_000).contains(&story.deadline_ms().unwrap()), "within a second, and not at once");
+    assert_eq!(story.wait(), "open L2 after a-9, connecting 1", "the heartbeat has moved the resume point");
+    assert_eq!(story.connection.counters().silences_total, 1);
+}
+
+#[test]
+fn waking_from_a_long_sleep_is_a_silence_too() {
+    let mut story = Story::open(Settings::default());
+    assert_eq!(story.at(8 * 3_600_000, Input::Due), "close L1, waiting 1 Silent");
+}
+
+#[test]
+fn the_page_may_set_its_own_limit_or_none() {
+    let fixed = Settings { silence: SilenceLimit::Fixed(seconds(5)), ..Settings::default() };
+    assert_eq!(Story::open(fixed).deadline_ms(), Some(5_000));
+    let unlimited = Settings { silence: SilenceLimit::Unlimited, ..Settings::default() };
+    assert_eq!(Story::open(unlimited).deadline_ms(), None);
+}
+
+#[test]
+fn a_foreign_server_without_connected_is_a_stream_like_any_other() {
+    let mut story = Story::new(Settings::default());
+    story.at(0, Input::Start);
+    let link = story.link(1);
+    assert_eq!(story.at(50, Input::Opened { link }), "");
+    assert_eq!(story.event(100, 1, ""), "open, deliver");
+    assert_eq!(story.event(200, 1, "17"), "deliver");
+    assert_eq!(story.event(300, 1, "16"), "deliver", "its ids are opaque");
+    assert_eq!(story.deadline_ms(), None, "it promised no heartbeats");
+    story.lost(400, 1);
+    assert_eq!(story.wait(), "open L2 after 16, connecting 1");
+}
+
+#[test]
+fn the_delay_doubles_until_the_link_was_healthy_for_a_while() {
+    let mut story = Story::open(Settings { polling: false, ..Settings::default() });
+    assert_eq!(story.lost(1_000, 1), "close L1, waiting 1 Cut");
+    for attempt in 1..=7_u32 {
+        let spans_ms = [100, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000];
+        let (floor_ms, cap_ms) = (spans_ms[attempt as usize - 1], spans_ms[attempt as usize]);
+        let delay = story.deadline_ms().unwrap() as u64 - story.now_ms();
+        assert!((floor_ms..=cap_ms).contains(&delay), "attempt {attempt}: {delay} ms");
+        story.wait();
+        let link = story.links.len();
+        let now = story.now_ms();
+        assert_eq!(story.connected(now, link, ""), "open");
+        let words = story.lost(now + 9_999, link);
+        assert_eq!(words, format!("close L{link}, waiting {} Cut", attempt + 1), "open, but not for long enough");
+    }
+    story.wait();
+    let link = story.links.len();
+    let now = story.now_ms();
+    story.connected(now, link, "");
+    story.event(now + 10_000, link, "");
+    assert_eq!(story.lost(now + 10_001, link), format!("close L{link}, waiting 1 Cut"));
+}
+
+#[test]
+fn a_refusal_is_looked_into_while_the_wait_goes_on() {
+    let mut story = Story::new(Settings::default());
+    story.at(0, Input::Start);
+    assert_eq!(story.lost(10, 1), "close L1, waiting 1 Refused, ask L2");
+    let link = story.link(2);
+    assert_eq!(story.at(20, Input::HealthFailed { link }), "");
+    assert_eq!(story.wait(), "open L3 live, connecting 1", "nobody home: the wait goes on");
+}
+
+#[test]
+fn falls_back_to_polling_when_the_server_switched_streaming_off_and_climbs_back() {
+    let mut story = Story::new(Settings::default());
+    story.at(0, Input::Start);
+    story.lost(10, 1);
+    assert_eq!(story.health(20, 2, false), "poll L3 live for 25s, polling ServerDisabled");
+    assert_eq!(story.event(1_000, 3, "a-1"), "deliver");
+    assert_eq!(story.poll_done(1_000, 3, "a-1"), "");
+    assert_eq!(story.wait(), "poll L4 after a-1 for 25s");
+    assert_eq!(story.now_ms(), 2_020, "polls start at least two seconds apart");
+    assert_eq!(story.poll_done(14_000, 4, "a-3"), "");
+    assert_eq!(story.wait(), "poll L5 after a-3 for 25s");
+    assert_eq!(story.now_ms(), 14_000, "a poll that took long enough is followed at once");
+
+    assert_eq!(story.wait(), "ask L6", "a cheap question now and then");
+    let now = story.now_ms();
+    assert!((15_020..=30_020).contains(&now), "{now}");
+    assert_eq!(story.health(now, 6, false), "");
+    story.at(now + 30_000, Input::Due);
+    let ask = story.links.len();
+    let now = story.now_ms();
+    let words = story.health(now, ask, true);
+    assert!(words.starts_with("open L"), "{words}");
+    let stream = story.links.len();
+
+    let poll = stream - 2;
+    let words = story.connected(now + 50, stream, "a-3");
+    assert!(words.contains("cancel L") && words.ends_with("open"), "{words}");
+    assert_eq!(story.event(now + 60, poll, "a-4"), "", "an answer that comes too late is not used");
+    assert_eq!(story.event(now + 70, stream, "a-4"), "deliver");
+}
+
+#[test]
+fn goes_over_to_polling_at_once_when_the_server_says_that_it_is_disabled() {
+    let mut story = Story::open(Settings::default());
+    assert_eq!(
+        story.closing(20_000, 1, ClosingReason::Disabled, 0),
+        "close L1, poll L2 after a-5 for 25s, polling ServerDisabled"
+    );
+}
+
+#[test]
+fn a_way_that_swallows_the_bytes_is_left_within_two_silence_limits() {
+    let mut story = Story::new(Settings { connect_timeout: seconds(15), ..Settings::default() });
+    story.at(0, Input::Start);
+    let link = story.link(1);
+    story.at(100, Input::Opened { link });
+    assert_eq!(story.wait(), "close L1, waiting 1 ConnectTimeout, ask L2");
+    story.wait();
+    assert_eq!(story.wait(), "", "the question is given up");
+    assert_eq!(story.wait(), "close L3, poll L4 live for 25s, polling StreamBlocked");
+    assert!(story.now_ms() < 31_000, "{}", story.now_ms());
+}
+
+#[test]
+fn a_way_that_lets_only_the_first_bytes_through_is_left_too() {
+    let mut story = Story::open(Settings::default());
+    assert_eq!(story.wait(), "close L1, waiting 1 Silent");
+    story.wait();
+    let now = story.now_ms();
+    story.connected(now + 100, 2, "a-5");
+    assert_eq!(story.wait(), "close L2, poll L3 after a-5 for 25s, polling StreamBlocked");
+    assert!(story.now_ms() <= 92_000, "{}", story.now_ms());
+}
+
+#[test]
+fn a_server_that_is_well_but_refuses_streams_is_polled() {
+    let mut story = Story::new(Settings::default());
+    story.at(0, Input::Start);
+    for round in 1..=3 {
+        let stream = story.links.len();
+        let now = story.now_ms();
+        story.lost(now + 5, stream);
+        let words = story.health(now + 10, stream + 1, true);
+        if round < 3 {
+            assert_eq!(words, "");
+            story.wait();
+        } else {
+            assert!(words.ends_with("polling StreamBlocked"), "{words}");
+        }
+    }
+}
+
+#[test]
+fn a_blocked_way_is_probed_ever_more_rarely_while_polling_goes_on() {
+    let mut story = Story::open(Settings { poll_wait: seconds(0), ..Settings::default() });
+    story.wait();
+    story.wait();
+    let now = story.now_ms();
+    story.connected(now + 1, 2, "a-5");
+    story.wait();
+    let (mut probes, mut polls) = (Vec::new(), 0);
+    while story.now_ms() < 3_000_000 {
+        let words = story.wait();
+        if words.contains("open L") {
+            probes.push(story.now_ms());
+        }
+        if words.contains("poll L") {
+            polls += 1;
+            let poll = story.links.len();
+            let now = story.now_ms();
+            story.poll_done(now, poll, "a-5");
+        }
+        if words.contains("ask L") {
+            let ask = story.links.len();
+            let now = story.now_ms();
+            story.health(now, ask, true);
+        }
+    }
+    assert!(polls > 1_400, "every two seconds: {polls}");
+    let gaps: Vec<u64> = probes.windows(2).map(|pair| (pair[1] - pair[0]) / 1_000).collect();
+    assert!(gaps[0] >= 30 && gaps[0] <= 76, "{gaps:?}");
+    assert!(gaps[3..].iter().all(|gap| (120..=256).contains(gap)), "{gaps:?}");
+}
+
+#[test]
+fn an_event_that_both_transports_bring_is_delivered_once() {
+    let mut story = Story::open(Settings { poll_wait: seconds(0), ..Settings::default() });
+    story.at(1_000, Input::SetEnabled(false));
+    assert_eq!(story.event(1_100, 2, "a-6"), "deliver");
+    story.poll_done(1_100, 2, "a-6");
+    assert_eq!(story.at(1_200, Input::SetEnabled(true)), "open L3 after a-6");
+    assert_eq!(story.wait(), "poll L4 after a-6 for 0s");
+    assert_eq!(story.event(3_100, 4, "a-7"), "deliver");
+    story.poll_done(3_100, 4, "a-8");
+    assert_eq!(story.connected(3_200, 3, "a-6"), "open", "it was opened before a-7 was polled");
+    assert_eq!(story.event(3_300, 3, "a-7"), "");
+    assert_eq!(story.event(3_300, 3, "a-9"), "deliver");
+    assert_eq!(story.connection.counters().duplicates_total, 1);
+}
+
+#[test]
+fn the_pages_switch_closes_the_stream_and_polls_for_good() {
+    let mut story = Story::open(Settings::default());
+    assert_eq!(story.at(1_000, Input::SetEnabled(false)), "close L1, poll L2 after a-5 for 25s, polling SwitchedOff");
+    assert_eq!(story.event(1_100, 1, "a-6"), "", "the old stream has nothing more to say");
+    for _ in 0..100 {
+        let poll = story.links.len();
+        let now = story.now_ms();
+        story.poll_done(now, poll, "a-6");
+        let words = story.wait();
+        assert!(words.starts_with("poll L"), "never a stream, never a question: {words}");
+    }
+}
+
+#[test]
+fn without_polling_the_switch_is_a_pause() {
+    let mut story = Story::open(Settings { polling: false, ..Settings::default() });
+    assert_eq!(story.at(1_000, Input::SetEnabled(false)), "close L1, closed SwitchedOff");
+    assert_eq!(story.deadline_ms(), None);
+    assert_eq!(story.at(9_000, Input::SetEnabled(true)), "open L2 after a-5, connecting 0");
+}
+
+#[test]
+fn polls_that_fail_are_retried_and_then_a_stream_is() {
+    let mut story = Story::open(Settings::default());
+    story.closing(1_000, 1, ClosingReason::Disabled, 0);
+    assert_eq!(story.poll_failed(1_100, 2), "waiting 1 PollFailed");
+    assert_eq!(story.wait(), "poll L3 after a-5 for 25s");
+    story.poll_failed(3_000, 3);
+    assert_eq!(story.wait(), "poll L4 after a-5 for 25s");
+    let now = story.now_ms();
+    assert_eq!(story.poll_failed(now, 4), "cancel L4, waiting 3 PollFailed");
+    assert_eq!(story.wait(), "open L5 after a-5, connecting 3");
+}
+
+#[test]
+fn a_poll_that_never_answers_is_given_up() {
+    let mut story = Story::open(Settings { probe_interval: seconds(3_600), ..Settings::default() });
+    story.closing(1_000, 1, ClosingReason::Disabled, 0);
+    assert_eq!(story.wait(), "cancel L2, waiting 1 PollFailed");
+    assert_eq!(story.now_ms(), 41_000, "its 25 s and 15 s on top");
+}
+
+#[test]
+fn a_gap_moves_the_resume_point_even_back() {
+    let mut story = Story::open(Settings::default());
+    let gap = Gap { from: Some("a-900".into()), to: "a-3".into(), reason: GapReason::BadCursor };
+    assert_eq!(story.control(10, 1, "a-3", Control::Gap(gap)), "gap to a-3");
+    assert_eq!(story.event(20, 1, "a-4"), "deliver");
+    let gap = Gap { from: Some("a-4".into()), to: "b-0".into(), reason: GapReason::OtherEpoch };
+    assert_eq!(story.control(30, 1, "b-0", Control::Gap(gap)), "gap to b-0");
+    assert_eq!(story.event(40, 1, "b-1"), "deliver");
+}
+
+#[test]
+fn a_server_that_says_when_to_come_back_is_obeyed_within_reason() {
+    let mut story = Story::open(Settings::default());
+    assert_eq!(story.closing(20_000, 1, ClosingReason::Draining, 4_000), "close L1, waiting 1 Closing(Draining)");
+    assert!((24_100..=25_000).contains(&story.deadline_ms().unwrap()), "jitter on top");
+
+    let mut story = Story::open(Settings::default());
+    story.closing(20_000, 1, ClosingReason::Draining, 31_536_000_000_000);
+    let latest = 20_000 + MAX_HINT.as_millis() + 1_000;
+    assert!(story.deadline_ms().unwrap() <= latest, "not a thousand years");
+}
+
+#[test]
+fn status_204_is_the_standards_way_to_say_stop() {
+    let mut story = Story::open(Settings::default());
+    story.lost(1_000, 1);
+    story.wait();
+    let link = story.link(2);
+    assert_eq!(story.at(3_000, Input::Lost { link, status: Some(204), retry_after: None }), "close L2, closed Stopped");
+    assert_eq!(story.deadline_ms(), None);
+}
+
+#[test]
+fn gives_up_when_all_attempts_are_used_up() {
+    let mut story = Story::new(Settings { max_attempts: Some(2), polling: false, ..Settings::default() });
+    story.at(0, Input::Start);
+    story.lost(1, 1);
+    story.at(2_000, Input::Due);
+    let stream = story.links.len();
+    story.lost(2_001, stream);
+    story.at(9_000, Input::Due);
+    let stream = story.links.len();
+    let words = story.lost(9_001, stream);
+    assert!(words.ends_with("closed GaveUp"), "{words}");
+    assert_eq!(story.deadline_ms(), None);
+}
+
+#[test]
+fn closing_is_final_whatever_comes_after() {
+    let mut story = Story::open(Settings::default());
+    assert_eq!(story.at(10, Input::Close), "close L1, closed ByPage");
+    assert_eq!(story.at(20, Input::Close), "");
+    assert_eq!(story.event(30, 1, "a-6"), "");
+    assert_eq!(story.lost(40, 1), "");
+    assert_eq!(story.at(50, Input::SetEnabled(false)), "");
+    assert_eq!(story.at(60, Input::SetEnabled(true)), "");
+    assert_eq!(story.at(70, Input::Start), "");
+    assert_eq!(story.at(80, Input::Due), "");
+    assert_eq!(story.deadline_ms(), None);
+}
+
+#[test]
+fn nothing_happens_before_the_start() {
+    let mut story = Story::new(Settings { resume: Resume::Earliest, ..Settings::default() });
+    assert_eq!(story.at(0, Input::Due), "");
+    assert_eq!(story.at(0, Input::SetEnabled(false)), "");
+    assert_eq!(story.at(5, Input::Start), "poll L1 from the earliest for 25s, polling SwitchedOff");
+    assert_eq!(story.at(6, Input::Start), "");
+}
+
+#[test]
+fn heartbeats_tell_how_much_later_than_the_fastest_they_came() {
+    let mut story = Story::open(Settings::default());
+    // The server's clock is a day ahead; only differences count.
+    let beat = |story: &mut Story, ms: u64, sent_ms: u64| {
+        let heartbeat = Heartbeat { time_ms: sent_ms + 86_400_000 };
+        story.control(ms, 1, "", Control::Heartbeat(heartbeat))
+    };
+    assert_eq!(beat(&mut story, 10_040, 10_000), "heartbeat 0ms");
+    assert_eq!(beat(&mut story, 20_025, 20_000), "heartbeat 0ms");
+    assert_eq!(beat(&mut story, 30_125, 30_000), "heartbeat 100ms");
+}
+
+#[test]
+fn the_reason_of_a_loss_is_told() {
+    let mut story = Story::open(Settings::default());
+    story.lost(10, 1);
+    let Some(State::Waiting { reason, .. }) = story.connection.state() else { panic!("it waits") };
+    assert_eq!(reason, Loss::Cut);
+}
