@@ -148,6 +148,7 @@ impl EventType {
     }
 
     /// The type of the compressed frame that stands for an event of this type.
+    #[cfg(feature = "compress")]
     pub(crate) fn of_frame(&self) -> Self {
         Self(Cow::Owned(format!("{}{FRAME_SUFFIX}", self.0)))
     }

@@ -4,6 +4,7 @@
 //! padding) of one gzip member (RFC 1952) of the payload: one `atob` and one standard gunzip open it
 //! in any language. This module owns when a frame is worth its bytes and how far one may grow.
 
+#[cfg(feature = "compress")]
 use crate::encode;
 #[cfg(feature = "compress")]
 use crate::event::{Data, EventType};

@@ -1,1 +1,49 @@
-//! To be written.
+//! Server-Sent Events with a log behind them.
+//!
+//! A subscriber gets every event once and in order, or is told plainly which part it missed. Mount
+//! [`router`] in any axum app, keep a [`Hub`], and [publish](Hub::publish) to it:
+//!
+//! ```no_run
+#![doc = include_str!("../examples/hello.rs")]
+//! ```
+//!
+//! A map:
+//! - [`Hub`] owns the topics; a [`Subscription`] is a cursor over some of them.
+//! - [`log`] is where events are kept in order. The hub holds the recent part in memory.
+//! - [`router`] answers requests over any server; [`serve()`] is a server that knows how to drain.
+//! - [`HubConfig`] and [`ServeConfig`] hold every setting.
+//!
+//! Cargo features: `cli` (default) builds the `heartwire` binary and what only it needs; `client` is
+//! the native subscriber. A service that only mounts the router switches both off by
+//! `default-features = false`.
+
+mod bell;
+mod config;
+mod entry;
+mod environment;
+mod forgotten;
+mod hub;
+mod limits;
+pub mod log;
+mod problem;
+mod routes;
+mod serve;
+mod stream;
+mod subscription;
+mod topic_log;
+mod topics;
+
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "client")]
+pub mod client;
+
+pub use config::{ConfigError, HubConfig, ServeConfig};
+pub use entry::Entry;
+pub use hub::{Hub, PublishError};
+pub use routes::{admin_router, router};
+pub use serve::{Shutdown, listen, serve};
+pub use subscription::{Delivery, Ended, Resume, Subscription};
+
+pub use heartwire_protocol::control::{Gap, GapReason};
+pub use heartwire_protocol::{Cursor, Data, Epoch, EventType, FieldError, Topic};

@@ -1,1 +1,29 @@
-//! To be written.
+//! What the stories of both ends are told with: the real binary as a process of its own, a link that
+//! can be cut, stalled and mended, and real browsers.
+//!
+//! `cargo xtask test e2e` builds the parts and names them in the environment: see [`part`].
+
+pub mod browser;
+pub mod link;
+pub mod readme;
+pub mod server;
+pub mod wait;
+
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+
+pub use browser::{Browser, BrowserKind};
+pub use link::Link;
+pub use server::Server;
+pub use wait::eventually;
+
+/// The path of a part that was built before the tests, from the environment variable `name`:
+/// `HEARTWIRE_BIN`, `HEARTWIRE_WWW`, `CHROMIUM`, `CHROMEDRIVER`, `FIREFOX` or `GECKODRIVER`.
+///
+/// # Errors
+/// It is not set: the tests were not started by xtask.
+pub fn part(name: &str) -> Result<PathBuf> {
+    let path = std::env::var_os(name)
+        .with_context(|| format!("{name} is not set: run these tests with `cargo xtask test e2e`"))?;
+    Ok(PathBuf::from(path))
+}

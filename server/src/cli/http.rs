@@ -1,0 +1,127 @@
+//! What `publish` and `pipe` have in common: publishing over HTTP.
+
+use super::Failure;
+use clap::Args;
+use heartwire_protocol::answer::RefusalAnswer;
+use heartwire_protocol::{EventType, Topic};
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Client, StatusCode, Url};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// How long a server may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an idle connection is kept: less than a server keeps it, so that a request does not run
+/// into a connection that is just being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where and under what to publish.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Target {
+    /// Topic to publish under
+    #[arg(long, value_parser = parse_topic)]
+    topic: Topic,
+    /// Event type that pages listen for [default: message]
+    #[arg(long = "type", value_name = "TYPE", value_parser = parse_event_type)]
+    event_type: Option<EventType>,
+    /// Where the hub is, its prefix included
+    #[arg(long, default_value = "http://127.0.0.1:8080/", value_parser = parse_url)]
+    url: Url,
+}
+
+/// Why a server did not take events.
+#[derive(Debug)]
+pub(super) enum PublishFailure {
+    /// It could not be reached, or cannot take them right now: trying again may help.
+    Unavailable { why: String, retry_after: Option<Duration> },
+    /// It will not take them, however often it is asked.
+    Refused(String),
+}
+
+/// Publishes to one target.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    client: Client,
+    url: Url,
+}
+
+#[derive(Deserialize)]
+struct OneAnswer {
+    id: String,
+}
+
+impl Publisher {
+    pub(super) fn new(target: &Target) -> Result<Self, Failure> {
+        let mut url = target.url.clone();
+        url.path_segments_mut().map_err(|()| Failure::of("the URL must have a path"))?.pop_if_empty().push("events");
+        url.query_pairs_mut().append_pair("topic", target.topic.as_str());
+        if let Some(event_type) = &target.event_type {
+            url.query_pairs_mut().append_pair("type", event_type.as_str());
+        }
+        let client = Client::builder().timeout(TIMEOUT).pool_idle_timeout(IDLE_TIMEOUT).build();
+        Ok(Self { client: client.map_err(|err| Failure::new("cannot set up an HTTP client", &err))?, url })
+    }
+
+    /// Publishes one event and returns its id.
+    pub(super) async fn publish(&self, data: String) -> Result<String, PublishFailure> {
+        let answer = self.post("text/plain; charset=utf-8", data).await?;
+        match serde_json::from_str(&answer) {
+            Ok(OneAnswer { id }) => Ok(id),
+            Err(_) => Err(PublishFailure::Refused("the server answers, but not like a hub".into())),
+        }
+    }
+
+    /// Publishes one event for each line, all or none.
+    pub(super) async fn publish_lines(&self, ndjson: String) -> Result<(), PublishFailure> {
+        self.post("application/x-ndjson", ndjson).await.map(drop)
+    }
+
+    async fn post(&self, content_type: &'static str, body: String) -> Result<String, PublishFailure> {
+        let unavailable = |err: reqwest::Error| {
+            let why = Failure::new(&format!("{} cannot be reached", self.url), &err.without_url()).to_string();
+            PublishFailure::Unavailable { why, retry_after: None }
+        };
+        let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, content_type).body(body);
+        let response = request.send().await.map_err(unavailable)?;
+        let status = response.status();
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let text = response.text().await.map_err(unavailable)?;
+        if status.is_success() {
+            return Ok(text);
+        }
+        let why = match serde_json::from_str(&text) {
+            Ok(RefusalAnswer { detail, code }) => format!("{detail} ({code})"),
+            Err(_) => format!("the server answers {status}"),
+        };
+        if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(PublishFailure::Unavailable { why, retry_after: retry_after.map(Duration::from_secs) });
+        }
+        Err(PublishFailure::Refused(why))
+    }
+}
+
+impl From<PublishFailure> for Failure {
+    fn from(failure: PublishFailure) -> Self {
+        match failure {
+            PublishFailure::Unavailable { why, .. } | PublishFailure::Refused(why) => Self::of(why),
+        }
+    }
+}
+
+/// Reads the URL of a hub.
+pub(super) fn parse_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|err| format!("{err}; a URL looks like http://127.0.0.1:8080/"))?;
+    match url.scheme() {
+        "http" => Ok(url),
+        "https" => Err("https is not built in yet: use http, or a proxy that speaks TLS".into()),
+        _ => Err("only http URLs are known; one looks like http://127.0.0.1:8080/".into()),
+    }
+}
+
+pub(super) fn parse_topic(text: &str) -> Result<Topic, String> {
+    Topic::parse(text).map_err(|err| format!("the topic {err}"))
+}
+
+fn parse_event_type(text: &str) -> Result<EventType, String> {
+    EventType::parse(text).map_err(|err| format!("the event type {err}"))
+}

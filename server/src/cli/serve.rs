@@ -1,0 +1,57 @@
+//! `heartwire serve`: a hub of its own.
+
+use super::settings::{ServeArgs, check_environment};
+use super::{Failure, host_stats, www};
+use crate::config::ServeConfig;
+use crate::routes::{admin_router, not_found, router};
+use crate::serve::guard::{self, Guard};
+use crate::{Hub, Shutdown};
+use axum::Router;
+use std::io::{IsTerminal, Write};
+use tracing_subscriber::EnvFilter;
+
+pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
+    check_environment(std::env::vars_os().map(|(name, _)| name))?;
+    let config = args.into_config();
+    config.check()?;
+    if let Some(folder) = config.www.as_ref().filter(|folder| !folder.is_dir()) {
+        return Err(Failure::of(format!("www must be a folder, and {} is none", folder.display())));
+    }
+    log_to_standard_error();
+
+    let hub = Hub::new(config.hub.clone())?;
+    // Before the ready line, so that whoever waits for it can stop the server from then on.
+    let shutdown = Shutdown::on_signals(hub.clone()).map_err(|err| Failure::new("cannot listen to signals", &err))?;
+    let cannot_listen = |err| Failure::new(&format!("cannot listen on {}", config.listen), &err);
+    let listener = crate::listen(config.listen).map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
+    if let Some(interval) = config.host_stats_interval {
+        host_stats::spawn(hub.clone(), interval)?;
+    }
+    // A reader of the line may have gone; the server is ready all the same.
+    let _ = writeln!(std::io::stdout(), "heartwire is listening on http://{address}/");
+    crate::serve(listener, app(&config, hub), shutdown).await;
+    Ok(())
+}
+
+fn app(config: &ServeConfig, hub: Hub) -> Router {
+    let guard = Guard { loopback_only: config.listen.ip().is_loopback() };
+    let mut app = router(hub.clone());
+    if guard.loopback_only {
+        // There are no identities yet: on this machine alone is the protection that it needs.
+        app = app.merge(admin_router(hub));
+    }
+    let app = match &config.www {
+        Some(folder) => app.fallback_service(www::files(folder)),
+        None => app.fallback(not_found),
+    };
+    app.layer(axum::middleware::from_fn_with_state(guard, guard::check))
+}
+
+fn log_to_standard_error() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let stderr = std::io::stderr;
+    let colors = stderr().is_terminal();
+    // Fails where a program that embeds this one has set up its own.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(colors).try_init();
+}

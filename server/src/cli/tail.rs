@@ -1,0 +1,128 @@
+//! `heartwire tail`: prints events as they come.
+
+use super::Failure;
+use super::http::{parse_topic, parse_url};
+use crate::client::{Subscriber, SubscriberUrl, Update};
+use clap::{Args, ValueEnum};
+use heartwire_protocol::Topic;
+use heartwire_protocol::connection::{Notice, Resume, Settings, State};
+use reqwest::Url;
+use serde::Serialize;
+use std::io::Write;
+use tokio::task::JoinSet;
+
+/// Print events as they come.
+///
+/// Resumes after a cut, and polls where streams do not get through, as a page does. Events go to
+/// standard output, a line each; states and gaps go to standard error. Ends on Ctrl-C.
+#[derive(Debug, Args)]
+pub(super) struct TailArgs {
+    /// Where the hub is, its prefix included; or the URL of a stream, as a page would open it
+    #[arg(required = true, value_name = "URL", value_parser = parse_url)]
+    urls: Vec<Url>,
+    /// Topic to read; can be repeated
+    #[arg(long = "topic", value_name = "TOPIC", value_parser = parse_topic)]
+    topics: Vec<Topic>,
+    /// Begin with the oldest event that is kept, and not with what comes from now on
+    #[arg(long, value_name = "POINT", conflicts_with = "last_event_id")]
+    from: Option<From>,
+    /// Begin after the event with this id
+    #[arg(long, value_name = "ID")]
+    last_event_id: Option<String>,
+    /// Print each event as a JSON object with its id, type and data
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum From {
+    Earliest,
+}
+
+/// One line of `--json`.
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    data: &'a str,
+}
+
+pub(super) async fn run(args: TailArgs) -> Result<(), Failure> {
+    let resume = match (&args.last_event_id, args.from) {
+        (Some(id), _) => Resume::After(id.clone()),
+        (None, Some(From::Earliest)) => Resume::Earliest,
+        (None, None) => Resume::Live,
+    };
+    let mut tails = JoinSet::new();
+    for url in &args.urls {
+        let url = SubscriberUrl::new(url, &args.topics).map_err(|err| Failure::of(err.to_string()))?;
+        let seed = crate::environment::random();
+        let subscriber = Subscriber::new(url, Settings { resume: resume.clone(), seed, ..Settings::default() });
+        let subscriber = subscriber.map_err(|err| Failure::new("cannot set up an HTTP client", &err))?;
+        tails.spawn(tail(subscriber, args.json));
+    }
+    tokio::select! {
+        ended = all(tails) => ended,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    }
+}
+
+async fn all(mut tails: JoinSet<Result<(), Failure>>) -> Result<(), Failure> {
+    while let Some(ended) = tails.join_next().await {
+        ended.map_err(|err| Failure::new("a subscriber broke down", &err))??;
+    }
+    Ok(())
+}
+
+async fn tail(mut subscriber: Subscriber, json: bool) -> Result<(), Failure> {
+    let mut last_state = None;
+    while let Some(update) = subscriber.next().await {
+        match update {
+            Update::Event(event) => {
+                let line = if json {
+                    let line = JsonLine { id: &event.id, event_type: &event.event_type, data: &event.data };
+                    serde_json::to_string(&line).map_err(|err| Failure::new("an event has no JSON form", &err))?
+                } else {
+                    event.data
+                };
+                if writeln!(std::io::stdout(), "{line}").is_err() {
+                    // Whoever read our output has gone, as in `heartwire tail ... | head`.
+                    return Ok(());
+                }
+            }
+            Update::BadFrame { id, error } => say(&format!("event {id}: {error}")),
+            Update::Notice(Notice::Gap(gap)) => {
+                let from = gap.from.as_deref().unwrap_or("an unknown point");
+                say(&format!("gap: events between {from} and {} are gone ({:?})", gap.to, gap.reason));
+            }
+            Update::Notice(Notice::State(state)) => {
+                last_state = Some(state);
+                say(&format!("{}: {}", subscriber.url(), in_words(state)));
+            }
+            Update::Notice(Notice::Heartbeat { .. }) => {}
+        }
+    }
+    match last_state {
+        Some(State::Closed { reason }) => Err(Failure::of(format!("{}: closed: {reason:?}", subscriber.url()))),
+        _ => Ok(()),
+    }
+}
+
+fn in_words(state: State) -> String {
+    match state {
+        State::Connecting { attempt: 0 } => "connecting".into(),
+        State::Connecting { attempt } => format!("connecting again, attempt {attempt}"),
+        State::Open => "open".into(),
+        State::Waiting { attempt, delay, reason } => {
+            format!("waiting {:.1} s before attempt {attempt}: {reason:?}", delay.as_secs_f64())
+        }
+        State::Polling { reason } => format!("polling: {reason:?}"),
+        State::Closed { reason } => format!("closed: {reason:?}"),
+    }
+}
+
+fn say(sentence: &str) {
+    // Nothing can be done about a standard error that is closed.
+    let _ = writeln!(std::io::stderr(), "heartwire tail: {sentence}");
+}

@@ -1,0 +1,232 @@
+//! A native subscriber: the browser client's state machine over an HTTP client.
+//!
+//! [`Subscriber`] is a shell around [`Connection`]: it carries what happened in and actions out, and
+//! decides nothing. It resumes, opens frames, polls where streams do not get through and climbs back,
+//! because the machine does. Available with the cargo feature `client`.
+
+mod link;
+mod url;
+
+pub use url::{SubscriberUrl, UrlError};
+
+use heartwire_protocol::Moment;
+use heartwire_protocol::answer::PollAnswer;
+use heartwire_protocol::connection::{Action, Connection, Counters, Input, Link, Notice, Settings, State};
+use heartwire_protocol::control::Control;
+use heartwire_protocol::frame::FrameError;
+use link::{Happening, Heard};
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::future::pending;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+/// So many happenings may wait to be looked at. Then the links stop reading, and the server is
+/// slowed down by TCP.
+const HEARD_AHEAD: usize = 64;
+/// How long an idle connection is kept: less than a server keeps it, so that a request does not run
+/// into a connection that is just being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a subscriber brings.
+#[derive(Debug)]
+pub enum Update {
+    /// The next event.
+    Event(ReceivedEvent),
+    /// An event came whose frame cannot be opened. The ones after it are fine.
+    BadFrame {
+        /// Its id.
+        id: String,
+        /// What is wrong with it.
+        error: FrameError,
+    },
+    /// News about the link: its state, gaps, heartbeats.
+    Notice(Notice),
+}
+
+/// An event as it was received, its frame opened.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReceivedEvent {
+    /// Where to resume after it.
+    pub id: String,
+    /// The event type.
+    pub event_type: String,
+    /// The payload.
+    pub data: String,
+}
+
+impl fmt::Debug for ReceivedEvent {
+    /// Tells the payload's length alone: payloads never reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceivedEvent")
+            .field("id", &self.id)
+            .field("event_type", &self.event_type)
+            .field("data_bytes", &self.data.len())
+            .finish()
+    }
+}
+
+/// Reads a hub's topics over HTTP for as long as it is kept. Dropping it closes everything.
+///
+/// ```no_run
+/// use heartwire::client::{Subscriber, SubscriberUrl, Update};
+/// use heartwire_protocol::connection::Settings;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let url = SubscriberUrl::new(&"http://127.0.0.1:8080/".parse()?, &[heartwire::Topic::parse("orders")?])?;
+/// let mut subscriber = Subscriber::new(url, Settings::default())?;
+/// while let Some(update) = subscriber.next().await {
+///     if let Update::Event(event) = update {
+///         println!("{} {}", event.id, event.data);
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Subscriber {
+    url: SubscriberUrl,
+    http: reqwest::Client,
+    connection: Connection,
+    origin: Instant,
+    /// Tasks end with this set, and so with the subscriber.
+    tasks: JoinSet<()>,
+    running: HashMap<Link, AbortHandle>,
+    hear: mpsc::Sender<Heard>,
+    heard: mpsc::Receiver<Heard>,
+    updates: VecDeque<Update>,
+}
+
+impl Subscriber {
+    /// Begins to connect at the first call of [`next`](Self::next).
+    ///
+    /// # Errors
+    /// The HTTP client cannot be set up.
+    pub fn new(url: SubscriberUrl, settings: Settings) -> Result<Self, reqwest::Error> {
+        let (hear, heard) = mpsc::channel(HEARD_AHEAD);
+        Ok(Self {
+            url,
+            http: reqwest::Client::builder().pool_idle_timeout(IDLE_TIMEOUT).build()?,
+            connection: Connection::new(settings),
+            origin: Instant::now(),
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            hear,
+            heard,
+            updates: VecDeque::new(),
+        })
+    }
+
+    /// What it reads.
+    #[must_use]
+    pub fn url(&self) -> &SubscriberUrl {
+        &self.url
+    }
+
+    /// The state of the link; `None` before the first call of [`next`](Self::next).
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        self.connection.state()
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.connection.counters()
+    }
+
+    /// Waits for what comes next; `None` once the machine has closed for good.
+    ///
+    /// Nothing is lost when the returned future is dropped before it is ready.
+    pub async fn next(&mut self) -> Option<Update> {
+        self.handle(Input::Start, None);
+        loop {
+            if let Some(update) = self.updates.pop_front() {
+                return Some(update);
+            }
+            if matches!(self.connection.state(), Some(State::Closed { .. })) {
+                return None;
+            }
+            let deadline = self.connection.deadline().map(|moment| self.origin + moment.since_origin());
+            tokio::select! {
+                Some(heard) = self.heard.recv() => self.hear(heard),
+                () = at(deadline) => self.handle(Input::Due, None),
+                Some(_) = self.tasks.join_next() => {}
+            }
+        }
+    }
+
+    fn hear(&mut self, Heard { link, happening }: Heard) {
+        match happening {
+            Happening::Opened => self.handle(Input::Opened { link }, None),
+            Happening::Event(event) => {
+                let id = event.id.clone();
+                self.handle(Input::Event { link, id: &id }, Some(Update::Event(event)));
+            }
+            Happening::BadFrame { id, error } => {
+                self.handle(Input::Event { link, id: &id }, Some(Update::BadFrame { id: id.clone(), error }));
+            }
+            Happening::Control { id, control } => self.handle(Input::Control { link, id: &id, control }, None),
+            Happening::Lost { status, retry_after } => self.handle(Input::Lost { link, status, retry_after }, None),
+            Happening::Polled(answer) => self.hear_poll(link, answer),
+            Happening::PollFailed { retry_after } => self.handle(Input::PollFailed { link, retry_after }, None),
+            Happening::Health { enabled: Some(enabled) } => self.handle(Input::Health { link, enabled }, None),
+            Happening::Health { enabled: None } => self.handle(Input::HealthFailed { link }, None),
+        }
+    }
+
+    fn hear_poll(&mut self, link: Link, answer: PollAnswer) {
+        if let Some(gap) = answer.gap {
+            let id = gap.to.clone();
+            self.handle(Input::Control { link, id: &id, control: Control::Gap(gap) }, None);
+        }
+        for event in answer.events {
+            let event = ReceivedEvent { id: event.id, event_type: event.event_type, data: event.data };
+            let id = event.id.clone();
+            self.handle(Input::Event { link, id: &id }, Some(Update::Event(event)));
+        }
+        self.handle(Input::PollDone { link, cursor: &answer.cursor }, None);
+    }
+
+    /// One input in, all actions out. `at_hand` is what `Deliver` would deliver.
+    fn handle(&mut self, input: Input<'_>, mut at_hand: Option<Update>) {
+        self.connection.handle(input, Moment::new(self.origin.elapsed()));
+        while let Some(action) = self.connection.next_action() {
+            match action {
+                Action::OpenStream { link, resume } => {
+                    let url = self.url.stream(&resume);
+                    self.run(link, link::stream(self.http.clone(), url, link, self.hear.clone()));
+                }
+                Action::Poll { link, resume, wait } => {
+                    let url = self.url.poll(&resume, wait);
+                    self.run(link, link::poll(self.http.clone(), url, link, self.hear.clone()));
+                }
+                Action::AskHealth { link } => {
+                    self.run(link, link::health(self.http.clone(), self.url.health(), link, self.hear.clone()));
+                }
+                Action::CloseStream { link } | Action::CancelPoll { link } => {
+                    if let Some(task) = self.running.remove(&link) {
+                        task.abort();
+                    }
+                }
+                Action::Deliver => self.updates.extend(at_hand.take()),
+                Action::Tell(notice) => self.updates.push_back(Update::Notice(notice)),
+            }
+        }
+    }
+
+    fn run(&mut self, link: Link, task: impl Future<Output = ()> + Send + 'static) {
+        self.running.retain(|_, task| !task.is_finished());
+        self.running.insert(link, self.tasks.spawn(task));
+    }
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,147 @@
+//! The settings of a hub.
+
+use super::{ConfigError, ZERO, ZERO_OR_OFF, span_problem};
+use heartwire_protocol::frame;
+use std::time::Duration;
+
+/// How a hub behaves. `None` switches a thing off.
+///
+/// ```
+/// use heartwire::{Hub, HubConfig};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), heartwire::ConfigError> {
+/// let hub = Hub::new(HubConfig { event_ttl: Some(Duration::from_secs(300)), ..HubConfig::default() })?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubConfig {
+    /// Whether streaming is switched on at the start; see [`Hub::set_enabled`](crate::Hub::set_enabled).
+    /// Off, stream requests get 503 and clients poll. Default: on.
+    pub enable_sse: bool,
+    /// How often each stream gets a `heartbeat` event. Clients take a stream for dead after one and
+    /// a half of it. Costs about 100 bytes each. Default 15 s, below the 60 s after which many
+    /// proxies cut a silent link.
+    pub heartbeat_interval: Option<Duration>,
+    /// The most streams at a time. The next one gets 503 with `Retry-After`. Default: no limit.
+    pub max_connections: Option<usize>,
+    /// The longest life of a stream. Each one ends at some moment in the last tenth of it, with
+    /// `closing: rotated`, and its client resumes at once. Default: no limit.
+    pub connection_timeout: Option<Duration>,
+    /// The most events that a reader may fall behind once it has caught up. Beyond that it gets
+    /// `closing: lagged`, and resumes by itself. A reader costs no memory for being behind: this
+    /// bounds how old its news may be. Default 10,000.
+    pub max_queue_size: Option<usize>,
+    /// The most events to keep of one topic; at least 1. The oldest goes first. Default 10,000.
+    pub max_history_per_topic: usize,
+    /// The most memory for the events of one topic, in bytes, all encoded forms counted. An event
+    /// that alone takes more cannot be published. Default 16 MiB.
+    pub max_bytes_per_topic: usize,
+    /// The most memory for all topics, in bytes. The oldest event of all goes first. Default 256 MiB.
+    pub max_bytes_total: usize,
+    /// How long an event is kept. Default 300 s.
+    pub event_ttl: Option<Duration>,
+    /// A topic without readers to which nothing is published for this long is dropped, with the
+    /// events that it still holds. Default 1,800 s.
+    pub topic_ttl: Option<Duration>,
+    /// How often to look for what has lived its time, so an event may live this much longer than
+    /// its `event_ttl`. Default 60 s.
+    pub cleanup_interval: Duration,
+    /// Payloads of at least so many bytes go out as compressed frames to readers that ask for
+    /// them, where that saves bytes. Default 1,024.
+    pub compress_min_bytes: Option<usize>,
+    /// The largest body that can be published, in bytes. A larger one gets 413. Default 1 MiB.
+    pub max_body_bytes: usize,
+    /// The most topics that one stream or poll may name. More get 400. Default 100.
+    pub max_topics_per_request: usize,
+    /// When the hub drains, streams end over this span and clients come back over this span, so
+    /// that the next server is not met by all of them in one moment. A few streams are let go
+    /// faster. Default 5 s.
+    pub drain_window: Duration,
+}
+
+impl Default for HubConfig {
+    /// Streaming is on. A stream lives as long as its client and gets a heartbeat every 15 s. A
+    /// topic keeps its last 10,000 events or 16 MiB, for five minutes; all topics together take at
+    /// most 256 MiB, and one that nobody used for half an hour is dropped.
+    fn default() -> Self {
+        Self {
+            enable_sse: true,
+            heartbeat_interval: Some(Duration::from_secs(15)),
+            max_connections: None,
+            connection_timeout: None,
+            max_queue_size: Some(10_000),
+            max_history_per_topic: 10_000,
+            max_bytes_per_topic: 16 * 1024 * 1024,
+            max_bytes_total: 256 * 1024 * 1024,
+            event_ttl: Some(Duration::from_secs(300)),
+            topic_ttl: Some(Duration::from_secs(1_800)),
+            cleanup_interval: Duration::from_secs(60),
+            compress_min_bytes: Some(frame::DEFAULT_MIN_BYTES),
+            max_body_bytes: 1024 * 1024,
+            max_topics_per_request: 100,
+            drain_window: Duration::from_secs(5),
+        }
+    }
+}
+
+impl HubConfig {
+    /// Refuses values that cannot be meant.
+    ///
+    /// # Errors
+    /// Names the first setting that is impossible, and why.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let below_one = |number: usize| (number == 0).then_some(ZERO);
+        // A window of nothing ends all streams in one moment, which may be meant.
+        let drain_window = Some(self.drain_window).filter(|window| !window.is_zero());
+        let cannot_hold_a_topic = self.max_bytes_total < self.max_bytes_per_topic;
+        let verdicts = [
+            ("heartbeat_interval", span_problem(self.heartbeat_interval)),
+            (
+                "max_connections",
+                (self.max_connections == Some(0))
+                    .then_some("must be more than zero; enable_sse switches streaming off"),
+            ),
+            ("connection_timeout", span_problem(self.connection_timeout)),
+            ("max_queue_size", (self.max_queue_size == Some(0)).then_some(ZERO_OR_OFF)),
+            ("max_history_per_topic", below_one(self.max_history_per_topic)),
+            ("max_bytes_per_topic", below_one(self.max_bytes_per_topic)),
+            ("max_bytes_total", cannot_hold_a_topic.then_some("must not be less than max_bytes_per_topic")),
+            ("event_ttl", span_problem(self.event_ttl)),
+            ("topic_ttl", span_problem(self.topic_ttl)),
+            ("cleanup_interval", self.cleanup_interval.is_zero().then_some(ZERO)),
+            ("cleanup_interval", span_problem(Some(self.cleanup_interval))),
+            ("max_body_bytes", below_one(self.max_body_bytes)),
+            ("max_topics_per_request", below_one(self.max_topics_per_request)),
+            ("drain_window", span_problem(drain_window)),
+        ];
+        match verdicts.into_iter().find_map(|(setting, problem)| Some(ConfigError { setting, problem: problem? })) {
+            Some(err) => Err(err),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_values_are_refused_by_name() {
+        let check = |change: fn(&mut HubConfig), expected: Option<&str>| {
+            let mut config = HubConfig::default();
+            change(&mut config);
+            assert_eq!(config.check().err().map(|err| err.setting), expected);
+        };
+        check(|_| {}, None);
+        check(|c| c.heartbeat_interval = None, None);
+        check(|c| c.heartbeat_interval = Some(Duration::ZERO), Some("heartbeat_interval"));
+        check(|c| c.max_history_per_topic = 0, Some("max_history_per_topic"));
+        check(|c| c.max_bytes_total = 1, Some("max_bytes_total"));
+        check(|c| c.drain_window = Duration::ZERO, None);
+        check(|c| c.connection_timeout = Some(Duration::MAX), Some("connection_timeout"));
+        check(|c| c.drain_window = Duration::MAX, Some("drain_window"));
+    }
+}

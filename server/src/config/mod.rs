@@ -1,0 +1,45 @@
+//! Every setting, with its unit, its default and what happens at the limit.
+//!
+//! [`HubConfig`] is what a library user sets. [`ServeConfig`] is what the binary adds around it.
+//! Both are plain structs: text, flags and the environment become typed values in the command line,
+//! before they come in here.
+
+mod hub;
+mod serve;
+
+pub use hub::HubConfig;
+pub use serve::ServeConfig;
+
+use std::fmt;
+use std::time::Duration;
+
+/// A value that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The setting, as it is written everywhere.
+    pub setting: &'static str,
+    /// What is wrong with its value.
+    pub problem: &'static str,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.setting, self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+const ZERO: &str = "must be more than zero";
+const ZERO_OR_OFF: &str = "must be more than zero; `off` switches it off";
+
+/// What is wrong with a span that can be switched off, if anything.
+fn span_problem(span: Option<Duration>) -> Option<&'static str> {
+    /// Enough for anything that is not better switched off, and safe to add to any clock.
+    const A_YEAR: Duration = Duration::from_secs(366 * 24 * 3_600);
+    match span? {
+        Duration::ZERO => Some(ZERO_OR_OFF),
+        span if span > A_YEAR => Some("must be at most a year"),
+        _ => None,
+    }
+}

@@ -1,0 +1,80 @@
+//! The settings of the binary around its hub.
+
+use super::{ConfigError, HubConfig, span_problem};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How `heartwire serve` behaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeConfig {
+    /// The address to listen on. Port 0 takes a free one. Default 127.0.0.1:8080.
+    pub listen: SocketAddr,
+    /// Whether readers and publishers must say who they are. `None`: no on a loopback address, yes
+    /// on any other. Default: `None`.
+    pub require_auth: Option<bool>,
+    /// A folder to serve at `/`. Default: none.
+    pub www: Option<PathBuf>,
+    /// How often to publish the machine's own figures under the topic `host`. Default: never.
+    pub host_stats_interval: Option<Duration>,
+    /// The hub.
+    pub hub: HubConfig,
+}
+
+impl Default for ServeConfig {
+    /// Listens on this machine alone, lets everybody on it read and publish, and serves no files.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            require_auth: None,
+            www: None,
+            host_stats_interval: None,
+            hub: HubConfig::default(),
+        }
+    }
+}
+
+impl ServeConfig {
+    /// Refuses values that cannot be meant, and open access where nobody asked for it.
+    ///
+    /// # Errors
+    /// Names the first setting that is impossible, and why.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.hub.check()?;
+        let refuse = |setting, problem| Err(ConfigError { setting, problem });
+        if let Some(problem) = span_problem(self.host_stats_interval) {
+            return refuse("host_stats_interval", problem);
+        }
+        match self.require_auth {
+            Some(true) => {
+                refuse("require_auth", "cannot be true: this version knows no identities yet, only open access")
+            }
+            None if !self.listen.ip().is_loopback() => refuse(
+                "require_auth",
+                "must be set to false by name to listen beyond this machine: \
+                 this version knows only open access, so everybody who reaches the address can read and publish",
+            ),
+            Some(false) | None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn open_access_beyond_this_machine_is_asked_for_by_name() {
+        let check = |listen: &str, require_auth: Option<bool>, expected: Option<&str>| {
+            let config = ServeConfig { listen: listen.parse().unwrap(), require_auth, ..ServeConfig::default() };
+            assert_eq!(config.check().err().map(|err| err.setting), expected, "{listen} {require_auth:?}");
+        };
+        check("127.0.0.1:0", None, None);
+        check("[::1]:0", None, None);
+        check("0.0.0.0:0", None, Some("require_auth"));
+        check("[::]:0", None, Some("require_auth"));
+        check("192.0.2.1:80", None, Some("require_auth"));
+        check("0.0.0.0:0", Some(false), None);
+        check("127.0.0.1:0", Some(true), Some("require_auth"));
+    }
+}

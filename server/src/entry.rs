@@ -1,0 +1,173 @@
+//! One event in the hub's memory, and its bytes on the wire.
+//!
+//! The bytes are made once, when the first reader asks for them, and shared by all readers.
+
+use crate::log::LoggedEvent;
+use bytes::Bytes;
+use heartwire_protocol::{Cursor, Data, Epoch, Event, EventId, EventType, Topic, encode, frame};
+use std::fmt;
+use std::sync::OnceLock;
+use tokio::time::Instant;
+
+/// An event that was published, as a subscriber gets it.
+pub struct Entry {
+    cursor: Cursor,
+    topic: Topic,
+    event: Event,
+    appended_at: Instant,
+    compress_min_bytes: Option<usize>,
+    cost_bytes: usize,
+    plain: OnceLock<Bytes>,
+    /// `None` inside: a frame would not be worth it.
+    frame: OnceLock<Option<Bytes>>,
+}
+
+impl Entry {
+    pub(crate) fn new(epoch: Epoch, logged: LoggedEvent, compress_min_bytes: Option<usize>, now: Instant) -> Self {
+        let LoggedEvent { sequence, age, event } = logged;
+        let cursor = Cursor { epoch, sequence };
+        let cost_bytes = cost_bytes(&event.event_type, &event.data, compress_min_bytes);
+        Self {
+            cursor,
+            topic: event.topic,
+            event: Event { id: Some(EventId::from(cursor)), event_type: event.event_type, data: event.data },
+            // A machine that was started less than `age` ago cannot express the moment: the event lives longer.
+            appended_at: now.checked_sub(age).unwrap_or(now),
+            compress_min_bytes,
+            cost_bytes,
+            plain: OnceLock::new(),
+            frame: OnceLock::new(),
+        }
+    }
+
+    /// Its place in the log. As text, the id that readers see.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+
+    /// What it was published under.
+    #[must_use]
+    pub fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    /// What a page listens for.
+    #[must_use]
+    pub fn event_type(&self) -> &EventType {
+        &self.event.event_type
+    }
+
+    /// The payload.
+    #[must_use]
+    pub fn data(&self) -> &Data {
+        &self.event.data
+    }
+
+    pub(crate) fn sequence(&self) -> u64 {
+        self.cursor.sequence
+    }
+
+    pub(crate) fn appended_at(&self) -> Instant {
+        self.appended_at
+    }
+
+    /// The event as every reader understands it.
+    pub(crate) fn plain(&self) -> &Bytes {
+        self.plain.get_or_init(|| encoded(&self.event))
+    }
+
+    /// The event as a compressed frame where one is worth it, for a reader that asked for frames.
+    pub(crate) fn framed(&self) -> &Bytes {
+        let frame = self.frame.get_or_init(|| {
+            let (event_type, data) =
+                frame::compress(&self.event.event_type, &self.event.data, self.compress_min_bytes?)?;
+            Some(encoded(&Event { id: self.event.id.clone(), event_type, data }))
+        });
+        frame.as_ref().unwrap_or_else(|| self.plain())
+    }
+
+    /// The most memory that this event can come to take, in bytes. The wire bytes are counted before
+    /// they exist, so that a bound on memory holds whoever comes to read.
+    pub(crate) fn cost_bytes(&self) -> usize {
+        self.cost_bytes
+    }
+}
+
+impl fmt::Debug for Entry {
+    /// Without the payload: that never reaches a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("cursor", &format_args!("{}", self.cursor))
+            .field("topic", &self.topic)
+            .field("event_type", &self.event.event_type)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an event of this type and payload would cost; see [`Entry::cost_bytes`].
+pub(crate) fn cost_bytes(event_type: &EventType, data: &Data, compress_min_bytes: Option<usize>) -> usize {
+    /// The entry, its two reference counts, its place in the deque (which may be half empty), and
+    /// the headers of four small allocations.
+    const FIXED_BYTES: usize = size_of::<Entry>() + 2 * size_of::<usize>() + 2 * size_of::<usize>() + 4 * 16;
+    /// `<16 hexadecimal digits>-<20 decimal digits>`
+    const ID_BYTES: usize = 37;
+    let (type_bytes, data) = (event_type.as_str().len(), data.as_str());
+    let n_lines = data.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let names = "id: \nevent: \n\n".len() + n_lines * "data: \n".len();
+    let plain = names + ID_BYTES + type_bytes + data.len();
+    // A frame is only kept where it is smaller than the plain form.
+    let frame = if compress_min_bytes.is_some_and(|min| data.len() >= min) { plain } else { 0 };
+    FIXED_BYTES + ID_BYTES + type_bytes + data.len() + plain + frame
+}
+
+fn encoded(event: &Event) -> Bytes {
+    let mut bytes = Vec::new();
+    encode::event(event, &mut bytes);
+    // The boxed slice has no room to spare: these bytes stay for as long as the history reaches.
+    bytes.into_boxed_slice().into()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::log::NewEvent;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    pub(crate) fn entry(sequence: u64, topic: &str, data: &str, now: Instant) -> Arc<Entry> {
+        let event = NewEvent {
+            topic: Topic::parse(topic).unwrap(),
+            event_type: EventType::parse("note").unwrap(),
+            data: Data::new(data),
+        };
+        let logged = LoggedEvent { sequence, age: Duration::ZERO, event };
+        Arc::new(Entry::new(Epoch(0xabc), logged, Some(1024), now))
+    }
+
+    #[test]
+    fn the_bytes_are_made_once_for_all_readers() {
+        let entry = entry(7, "a", "hello", Instant::now());
+        assert_eq!(entry.plain(), "id: abc-7\nevent: note\ndata: hello\n\n");
+        assert_eq!(entry.plain().as_ptr(), entry.plain().as_ptr());
+        assert_eq!(entry.framed().as_ptr(), entry.plain().as_ptr(), "too small for a frame");
+    }
+
+    #[test]
+    fn a_frame_takes_the_place_of_a_large_payload_only() {
+        let large = entry(7, "a", &"all work and no play ".repeat(100), Instant::now());
+        let framed = std::str::from_utf8(large.framed()).unwrap();
+        assert!(framed.starts_with("id: abc-7\nevent: note+gzip\ndata: H4sI"), "{framed:.60}");
+        assert!(large.plain().starts_with(b"id: abc-7\nevent: note\ndata: all work"));
+    }
+
+    #[test]
+    fn the_cost_covers_every_form_that_a_reader_may_ask_for() {
+        for data in ["", "one", &"line\n".repeat(1_000), &"\n".repeat(5_000), &"x".repeat(100_000)] {
+            let entry = entry(u64::MAX, "a", data, Instant::now());
+            let framed = if entry.framed().as_ptr() == entry.plain().as_ptr() { 0 } else { entry.framed().len() };
+            let held = size_of::<Entry>() + data.len() + entry.plain().len() + framed;
+            assert!(entry.cost_bytes() >= held, "{} < {held}", entry.cost_bytes());
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Topics by name: publish, subscribe, switch off, drain.
+//!
+//! The hub owns the recent part of the log in memory and everything its readers have in common: the
+//! settings, the switch, the permits. Publishing goes to the log; what the log then delivers comes
+//! in through its tail, and only there. The hub never touches HTTP.
+
+use crate::config::{ConfigError, HubConfig};
+use crate::entry::{self, Entry};
+use crate::limits::{Permit, Permits};
+use crate::log::{Log, LogError, LoggedEvent, MemoryLog, NewEvent, Tail};
+use crate::subscription::{Resume, Subscription};
+use crate::topics::{Bounds, Topics};
+use heartwire_protocol::{Cursor, Data, Epoch, EventType, Topic};
+use parking_lot::RwLock;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// The pace at which a draining hub lets streams go: 200 a second, or faster where that would take
+/// longer than the drain window.
+const DRAIN_PACE: Duration = Duration::from_millis(5);
+/// So many events are given up under one hold of the lock, so that readers get their turn.
+const CLEANUP_STEP: usize = 1_000;
+
+/// A hub. Clones are handles to the same one.
+///
+/// ```
+/// use heartwire::{EventType, Hub, Topic};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::default();
+/// let app: axum::Router = axum::Router::new().nest("/live", heartwire::router(hub.clone()));
+/// let cursor = hub.publish(&Topic::parse("orders/42")?, &EventType::parse("paid")?, "{}").await?;
+/// assert_eq!(cursor.sequence, 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: HubConfig,
+    log: Arc<dyn Log>,
+    recent: Arc<Recent>,
+    streams: Arc<Permits>,
+    enabled: AtomicBool,
+    /// A stream compares this with what it was when it began, so that it ends even if streaming is
+    /// on again by the time it looks.
+    switched_off_total: AtomicU64,
+    /// Set once, when draining begins: over which span streams end.
+    drain_span: OnceLock<Duration>,
+}
+
+/// The events were not published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublishError {
+    /// One event would take more memory than a whole topic may, so nobody could ever read it.
+    TooLarge {
+        /// The most bytes that a topic may take: `max_bytes_per_topic`.
+        limit_bytes: usize,
+    },
+    /// The log did not take them.
+    Log(LogError),
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { limit_bytes } => {
+                write!(f, "an event takes more than the {limit_bytes} bytes that a topic may hold")
+            }
+            Self::Log(err) => err.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for PublishError {}
+
+impl Default for Hub {
+    /// A hub with the default settings, over a log in memory.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, like [`Hub::new`].
+    fn default() -> Self {
+        Self::start(HubConfig::default(), Arc::new(MemoryLog::new()))
+    }
+}
+
+impl Hub {
+    /// A hub over a log in memory: what was published is gone when the process ends.
+    ///
+    /// # Errors
+    /// A setting has a value that cannot be meant.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, since the hub starts its clean-up task. The task ends with the last
+    /// handle to the hub.
+    pub fn new(config: HubConfig) -> Result<Self, ConfigError> {
+        Self::with_log(config, Arc::new(MemoryLog::new()))
+    }
+
+    /// A hub over a log of the caller's choice, which must have no other listener in this process.
+    ///
+    /// # Errors
+    /// A setting has a value that cannot be meant.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, like [`Hub::new`].
+    pub fn with_log(config: HubConfig, log: Arc<dyn Log>) -> Result<Self, ConfigError> {
+        config.check()?;
+        Ok(Self::start(config, log))
+    }
+
+    fn start(config: HubConfig, log: Arc<dyn Log>) -> Self {
+        let recent = Arc::new(Recent {
+            epoch: log.epoch(),
+            compress_min_bytes: config.compress_min_bytes,
+            topics: RwLock::new(Topics::new(Bounds::from(&config))),
+        });
+        // The log holds the recent part and not the hub, so that the two do not keep each other alive.
+        log.attach(Arc::clone(&recent) as Arc<dyn Tail>);
+        tokio::spawn(clean_up(Arc::downgrade(&recent), config.cleanup_interval));
+        let streams = Permits::new(config.max_connections);
+        let enabled = AtomicBool::new(config.enable_sse);
+        let (switched_off_total, drain_span) = (AtomicU64::new(0), OnceLock::new());
+        Self { inner: Arc::new(Inner { config, log, recent, streams, enabled, switched_off_total, drain_span }) }
+    }
+
+    /// The settings that the hub was made with.
+    #[must_use]
+    pub fn config(&self) -> &HubConfig {
+        &self.inner.config
+    }
+
+    /// The position of the last event of all topics.
+    #[must_use]
+    pub fn head(&self) -> Cursor {
+        self.cursor(self.inner.recent.topics.read().head())
+    }
+
+    /// What the history takes at most, in bytes: never much more than `max_bytes_total`.
+    #[must_use]
+    pub fn history_bytes(&self) -> usize {
+        self.inner.recent.topics.read().cost_bytes()
+    }
+
+    /// Publishes one event. Returns its cursor once the log has it.
+    ///
+    /// # Errors
+    /// The event is too large to be kept, or the log did not take it. Nothing is published then.
+    pub async fn publish(&self, topic: &Topic, event_type: &EventType, data: &str) -> Result<Cursor, PublishError> {
+        let event = NewEvent { topic: topic.clone(), event_type: event_type.clone(), data: Data::new(data) };
+        let cursors = self.publish_all(vec![event]).await?;
+        Ok(cursors.into_iter().next().expect("the log answers with one cursor for each event"))
+    }
+
+    /// Publishes events next to each other and in this order, or none of them. Returns their cursors
+    /// once the log has them.
+    ///
+    /// # Errors
+    /// An event is too large to be kept, or the log did not take them. Nothing is published then.
+    pub async fn publish_all(&self, events: Vec<NewEvent>) -> Result<Vec<Cursor>, PublishError> {
+        let HubConfig { max_bytes_per_topic: limit_bytes, compress_min_bytes, .. } = *self.config();
+        let is_too_large =
+            |event: &NewEvent| entry::cost_bytes(&event.event_type, &event.data, compress_min_bytes) > limit_bytes;
+        if events.iter().any(is_too_large) {
+            return Err(PublishError::TooLarge { limit_bytes });
+        }
+        self.inner.log.append(events).await.map_err(PublishError::Log)
+    }
+
+    /// Reads some topics from a point on. Topics need not exist yet; naming one twice changes nothing.
+    ///
+    /// In-process subscriptions know no switch: they go on when streaming is switched off.
+    #[must_use]
+    pub fn subscribe(&self, topics: &[Topic], resume: Resume) -> Subscription {
+        Subscription::new(self.clone(), topics, resume)
+    }
+
+    /// Whether streaming is switched on.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.inner.enabled.load(Ordering::SeqCst)
+    }
+
+    /// Throws the switch. Off ends all streams with `closing: disabled` and refuses new ones with
+    /// 503; clients go on by polling, and come back by themselves when it is on again.
+    pub fn set_enabled(&self, enabled: bool) {
+        let was_enabled = self.inner.enabled.swap(enabled, Ordering::SeqCst);
+        if was_enabled && !enabled {
+            self.inner.switched_off_total.fetch_add(1, Ordering::SeqCst);
+            self.wake_all();
+        }
+    }
+
+    /// How many streams are open.
+    #[must_use]
+    pub fn active_connections(&self) -> usize {
+        self.inner.streams.held()
+    }
+
+    /// Begins to let all readers go, for good. Streams get `closing: draining` with a moment to come
+    /// back at, spread over the drain window; long polls are answered at once. Publishing goes on.
+    pub fn drain(&self) {
+        let n_streams = u32::try_from(self.active_connections()).unwrap_or(u32::MAX);
+        let span = DRAIN_PACE.saturating_mul(n_streams).min(self.config().drain_window);
+        if self.inner.drain_span.set(span).is_ok() {
+            self.wake_all();
+        }
+    }
+
+    /// Over which span streams end; `None` while nothing is drained.
+    pub(crate) fn drain_span(&self) -> Option<Duration> {
+        self.inner.drain_span.get().copied()
+    }
+
+    pub(crate) fn switched_off_total(&self) -> u64 {
+        self.inner.switched_off_total.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn stream_permit(&self) -> Option<Permit> {
+        self.inner.streams.acquire()
+    }
+
+    pub(crate) fn topics(&self) -> &RwLock<Topics> {
+        &self.inner.recent.topics
+    }
+
+    pub(crate) fn cursor(&self, sequence: u64) -> Cursor {
+        Cursor { epoch: self.inner.recent.epoch, sequence }
+    }
+
+    fn wake_all(&self) {
+        for bell in self.topics().read().bells() {
+            bell.ring();
+        }
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("head", &format_args!("{}", self.head())).finish_non_exhaustive()
+    }
+}
+
+/// The recent part of the log, in memory.
+struct Recent {
+    epoch: Epoch,
+    compress_min_bytes: Option<usize>,
+    topics: RwLock<Topics>,
+}
+
+impl Tail for Recent {
+    fn begin(&self, sequence: u64) {
+        self.topics.write().begin(sequence);
+    }
+
+    fn deliver(&self, events: Vec<LoggedEvent>) {
+        let now = Instant::now();
+        let entries: Vec<Arc<Entry>> = events
+            .into_iter()
+            .map(|logged| Arc::new(Entry::new(self.epoch, logged, self.compress_min_bytes, now)))
+            .collect();
+        let mut bells = Vec::new();
+        let mut topics = self.topics.write();
+        for entry in entries {
+            let bell = topics.append(entry, now);
+            if bells.last().is_none_or(|last| !Arc::ptr_eq(last, &bell)) {
+                bells.push(bell);
+            }
+        }
+        drop(topics);
+        // After the lock, so that the first reader to wake does not run into it.
+        for bell in bells {
+            bell.ring();
+        }
+    }
+}
+
+async fn clean_up(recent: Weak<Recent>, interval: Duration) {
+    let mut interval = tokio::time::interval(interval);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let Some(recent) = recent.upgrade() else { return };
+        let now = Instant::now();
+        while recent.topics.write().evict_expired(now, CLEANUP_STEP) {
+            tokio::task::yield_now().await;
+        }
+        recent.topics.write().drop_idle(now);
+    }
+}

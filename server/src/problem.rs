@@ -1,0 +1,170 @@
+//! Each failure that a client can meet: its status, its stable code and one helpful sentence.
+//!
+//! All refusals are written here and look alike: `{"detail":"...","code":"..."}`. Nothing internal
+//! ever gets in; the cause of a failure goes to the log instead.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use heartwire_protocol::FieldError;
+use heartwire_protocol::answer::RefusalAnswer;
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// The query names no topic.
+    NoTopic,
+    TooManyTopics {
+        limit: usize,
+    },
+    BadTopic(FieldError),
+    BadEventType(FieldError),
+    UnknownParameter {
+        name: String,
+    },
+    /// A parameter that can be given once is given again.
+    RepeatedParameter {
+        name: &'static str,
+    },
+    BadParameter {
+        name: &'static str,
+        /// Completes "The parameter x …".
+        must: &'static str,
+    },
+    /// The query's percent escapes are not UTF-8.
+    QueryNotUtf8,
+    BodyTooLarge {
+        limit_bytes: usize,
+    },
+    BodyNotUtf8 {
+        /// Where the first bad byte stands.
+        at: usize,
+    },
+    /// The body broke off.
+    BodyUnreadable,
+    /// A line of an NDJSON body.
+    BadLine {
+        /// Counted from 1.
+        number: usize,
+        why: String,
+    },
+    /// The event is larger than a topic may be.
+    EventTooLarge {
+        limit_bytes: usize,
+    },
+    LogUnavailable,
+    /// Streaming is switched off.
+    Disabled,
+    TooManyConnections,
+    BadSwitch,
+    NotFound,
+    MethodNotAllowed,
+    /// A page of another origin tries to change something.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code))]
+    ForeignOrigin,
+    /// A server on loopback is addressed by a name that is not this machine's.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code))]
+    ForeignHost,
+}
+
+impl Problem {
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::NoTopic
+            | Self::TooManyTopics { .. }
+            | Self::BadTopic(_)
+            | Self::BadEventType(_)
+            | Self::UnknownParameter { .. }
+            | Self::RepeatedParameter { .. }
+            | Self::BadParameter { .. }
+            | Self::QueryNotUtf8
+            | Self::BodyNotUtf8 { .. }
+            | Self::BodyUnreadable
+            | Self::BadLine { .. }
+            | Self::BadSwitch => StatusCode::BAD_REQUEST,
+            Self::ForeignOrigin | Self::ForeignHost => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooLarge { .. } | Self::EventTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::LogUnavailable | Self::Disabled | Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::NoTopic => "no-topic",
+            Self::TooManyTopics { .. } => "too-many-topics",
+            Self::BadTopic(_) => "bad-topic",
+            Self::BadEventType(_) => "bad-event-type",
+            Self::UnknownParameter { .. } => "unknown-parameter",
+            Self::RepeatedParameter { .. } => "repeated-parameter",
+            Self::BadParameter { .. } => "bad-parameter",
+            Self::QueryNotUtf8 => "query-not-utf8",
+            Self::BodyTooLarge { .. } => "body-too-large",
+            Self::BodyNotUtf8 { .. } => "body-not-utf8",
+            Self::BodyUnreadable => "body-unreadable",
+            Self::BadLine { .. } => "bad-line",
+            Self::EventTooLarge { .. } => "event-too-large",
+            Self::LogUnavailable => "log-unavailable",
+            Self::Disabled => "sse-disabled",
+            Self::TooManyConnections => "too-many-connections",
+            Self::BadSwitch => "bad-switch",
+            Self::NotFound => "not-found",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::ForeignOrigin => "foreign-origin",
+            Self::ForeignHost => "foreign-host",
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::NoTopic => "Name at least one topic: ?topic=NAME".into(),
+            Self::TooManyTopics { limit } => format!("A request can name at most {limit} topics"),
+            Self::BadTopic(err) => format!("The topic {err}"),
+            Self::BadEventType(err) => format!("The event type {err}"),
+            Self::UnknownParameter { name } => format!("There is no parameter {name:?} here"),
+            Self::RepeatedParameter { name } => format!("The parameter {name:?} can be given only once"),
+            Self::BadParameter { name, must } => format!("The parameter {name:?} {must}"),
+            Self::QueryNotUtf8 => "The query is not UTF-8 behind its percent escapes".into(),
+            Self::BodyTooLarge { limit_bytes } => format!("The body can have at most {limit_bytes} bytes"),
+            Self::BodyNotUtf8 { at } => format!("The body is not UTF-8: the first bad byte is at {at}"),
+            Self::BodyUnreadable => "The body broke off".into(),
+            Self::BadLine { number, why } => format!("Line {number} of the body {why}; nothing was published"),
+            Self::EventTooLarge { limit_bytes } => {
+                format!("An event takes more than the {limit_bytes} bytes that a topic may hold; nothing was published")
+            }
+            Self::LogUnavailable => "The log cannot take events right now; try again".into(),
+            // Clients of the systems that Heartwire replaces compare this sentence.
+            Self::Disabled => "SSE is not enabled on this server".into(),
+            Self::TooManyConnections => "This server holds as many streams as it may; try again, or poll".into(),
+            Self::BadSwitch => "The body must be {\"enabled\":true} or {\"enabled\":false}".into(),
+            Self::NotFound => "There is nothing at this path".into(),
+            Self::MethodNotAllowed => "This path does not know this method; see the Allow header".into(),
+            Self::ForeignOrigin => "A page of another origin may not publish here".into(),
+            Self::ForeignHost => "This server answers only to localhost or a loopback address as its name".into(),
+        }
+    }
+
+    /// After how many seconds it is worth trying again; `None` where waiting does not help.
+    fn retry_after_s(&self) -> Option<u16> {
+        match self {
+            Self::LogUnavailable => Some(1),
+            Self::TooManyConnections => Some(5),
+            Self::Disabled => Some(30),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let answer = RefusalAnswer { detail: self.detail(), code: self.code().into() };
+        let mut response = (self.status(), Json(answer)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_s() {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}

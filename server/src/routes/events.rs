@@ -1,0 +1,16 @@
+//! `GET /events`: the stream.
+
+use super::query::StreamQuery;
+use crate::hub::Hub;
+use crate::problem::Problem;
+use crate::stream::EventStream;
+use axum::extract::State;
+
+pub(super) async fn stream(query: StreamQuery, State(hub): State<Hub>) -> Result<EventStream, Problem> {
+    if !hub.is_enabled() {
+        return Err(Problem::Disabled);
+    }
+    let permit = hub.stream_permit().ok_or(Problem::TooManyConnections)?;
+    let subscription = hub.subscribe(&query.topics, query.resume);
+    Ok(EventStream::new(hub, subscription, query.frames, permit))
+}

@@ -1,0 +1,67 @@
+//! The HTTP interface, one file per resource. Handlers are thin: extractors parse, the hub acts.
+
+mod admin;
+mod events;
+mod health;
+mod poll;
+mod publish;
+mod query;
+
+use crate::hub::Hub;
+use crate::problem::Problem;
+use axum::Router;
+use axum::routing::{get, put};
+
+/// The routes of a hub, to be mounted in any axum app, under any prefix.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let hub = heartwire::Hub::default();
+/// let app: axum::Router = axum::Router::new().nest("/live", heartwire::router(hub));
+/// // Pages now read `/live/events?topic=...`.
+/// # }
+/// ```
+///
+/// | request | answer |
+/// |---|---|
+/// | `GET /events?topic=T` | the stream; `topic` can be repeated |
+/// | `GET /events/poll?topic=T&cursor=C&wait=25` | the events after a cursor, as JSON |
+/// | `POST /events?topic=T&type=E` | publishes the body |
+/// | `GET /events/health` | whether a stream can be had |
+/// | `GET /health/live` | whether the process runs |
+///
+/// A body is published as it is: UTF-8 text, one event, answered by `{"id":"..."}`. With the content
+/// type `application/x-ndjson` each line is an event, `{"topic":"...","type":"...","data":...}`; `data`
+/// may be a string, or any other JSON value, which is published as it is written. The query's topic and
+/// type stand in where a line names none. All lines are published next to each other, or none is;
+/// the answer is `{"ids":[...]}`.
+///
+/// Whoever reaches these routes can read and publish: put your own middleware in front of them where
+/// that is not meant.
+pub fn router(hub: Hub) -> Router {
+    Router::new()
+        .route("/events", get(events::stream).post(publish::publish).fallback(method_not_allowed))
+        .route("/events/poll", get(poll::poll).fallback(method_not_allowed))
+        .route("/events/health", get(health::streaming).fallback(method_not_allowed))
+        .route("/health/live", get(health::live).fallback(method_not_allowed))
+        .with_state(hub)
+}
+
+/// The routes of an operator: `PUT /events/switch` with `{"enabled":false}` throws the hub's switch.
+///
+/// Whoever reaches this can end all streams. It must be protected: mount it where only operators
+/// get through, never beside [`router`] on an open address.
+pub fn admin_router(hub: Hub) -> Router {
+    Router::new().route("/events/switch", put(admin::switch).fallback(method_not_allowed)).with_state(hub)
+}
+
+/// Answers whatever no route answers, as JSON like every other refusal.
+#[cfg_attr(not(feature = "cli"), expect(dead_code))]
+pub(crate) async fn not_found() -> Problem {
+    Problem::NotFound
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::MethodNotAllowed
+}

@@ -1,0 +1,48 @@
+//! `GET /events/poll`: the events after a cursor, as JSON.
+//!
+//! A poll is a subscription that lives for one answer, so it resumes by the very rules of a stream
+//! and a client moves between the two without losing or repeating anything.
+
+use super::query::PollQuery;
+use crate::entry::Entry;
+use crate::hub::Hub;
+use crate::subscription::{Delivery, Resume};
+use crate::topics::BatchLimit;
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use heartwire_protocol::answer::{PollAnswer, PolledEvent};
+use std::sync::Arc;
+
+/// What one answer holds at most; its cursor then points at the last event that it has.
+const ANSWER: BatchLimit = BatchLimit { events: 1_000, bytes: 1024 * 1024 };
+
+pub(super) async fn poll(query: PollQuery, State(hub): State<Hub>) -> impl IntoResponse {
+    let mut subscription = hub.subscribe(&query.topics, query.resume);
+    let gap = subscription.take_gap();
+    // A client without a cursor wants one, and a client with a gap wants to know at once.
+    let delivery = if query.resume == Resume::Live || gap.is_some() {
+        subscription.read(ANSWER)
+    } else {
+        let waited = tokio::time::timeout(query.wait, subscription.next_within(ANSWER)).await;
+        // Reading once more moves the cursor past what other topics got in the meantime.
+        waited.ok().or_else(|| subscription.read(ANSWER))
+    };
+    let events = match delivery {
+        Some(Delivery::Events(entries)) => entries.iter().map(polled).collect(),
+        // Whatever ended it is told by the next poll, which resumes from the same cursor.
+        Some(Delivery::Gap(_) | Delivery::Ended(_)) | None => Vec::new(),
+    };
+    let answer = PollAnswer { events, cursor: subscription.cursor().to_string(), gap };
+    ([(header::CACHE_CONTROL, "no-store")], Json(answer))
+}
+
+fn polled(entry: &Arc<Entry>) -> PolledEvent {
+    PolledEvent {
+        id: entry.cursor().to_string(),
+        event_type: entry.event_type().as_str().into(),
+        data: entry.data().as_str().into(),
+        topic: entry.topic().as_str().into(),
+    }
+}

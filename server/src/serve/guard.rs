@@ -1,0 +1,106 @@
+//! Keeps the pages of other origins out of an open server.
+//!
+//! A server on loopback is within reach of every page that a browser on that machine shows: a page
+//! can post to it across origins, and by a name that it makes resolve to 127.0.0.1 it can even read
+//! from it as if it were its own origin. Programs such as curl send no `Origin` and are not affected.
+
+use crate::problem::Problem;
+use axum::extract::{Request, State};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Method, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::net::IpAddr;
+
+/// What is refused.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Guard {
+    /// The listener is on loopback, so whoever calls it by another name means no good.
+    pub(crate) loopback_only: bool,
+}
+
+impl Guard {
+    fn judge(self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+        let host = host(uri, headers);
+        // A request without any name does not come from a browser.
+        if self.loopback_only && host.as_ref().is_some_and(|host| !host.as_ref().is_ok_and(is_loopback)) {
+            return Err(Problem::ForeignHost);
+        }
+        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+        if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            return Ok(());
+        }
+        let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://")?.1.parse::<Authority>().ok());
+        match (origin, host) {
+            // Authorities compare without regard to case.
+            (Some(origin), Some(Ok(host))) if origin == host => Ok(()),
+            _ => Err(Problem::ForeignOrigin),
+        }
+    }
+}
+
+/// The middleware.
+pub(crate) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    match guard.judge(request.method(), request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// The name that the client calls the server by; `Err` when it makes no sense.
+fn host(uri: &Uri, headers: &HeaderMap) -> Option<Result<Authority, ()>> {
+    if let Some(authority) = uri.authority() {
+        return Some(Ok(authority.clone()));
+    }
+    let host = headers.get(header::HOST)?;
+    Some(host.to_str().ok().and_then(|host| host.parse().ok()).ok_or(()))
+}
+
+fn is_loopback(authority: &Authority) -> bool {
+    let host = authority.host();
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(loopback_only: bool, method: Method, host: &str, origin: &str) -> Result<(), Problem> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [(header::HOST, host), (header::ORIGIN, origin)] {
+            if !value.is_empty() {
+                headers.insert(name, value.parse().unwrap());
+            }
+        }
+        Guard { loopback_only }.judge(&method, &Uri::from_static("/events?topic=t"), &headers)
+    }
+
+    #[test]
+    fn a_server_on_loopback_answers_to_this_machines_names_only() {
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080", ""] {
+            assert_eq!(judge(true, Method::GET, host, ""), Ok(()), "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example:8080", "127.0.0.1.evil.example", "192.0.2.1", "a b", "@"] {
+            assert_eq!(judge(true, Method::GET, host, ""), Err(Problem::ForeignHost), "{host}");
+        }
+        assert_eq!(judge(false, Method::GET, "hub.example", ""), Ok(()));
+    }
+
+    #[test]
+    fn only_pages_of_the_same_origin_publish() {
+        let check = |host: &str, origin: &str, expected: Result<(), Problem>| {
+            assert_eq!(judge(false, Method::POST, host, origin), expected, "{host} {origin}");
+        };
+        check("hub.example", "", Ok(()));
+        check("hub.example", "https://hub.example", Ok(()));
+        check("localhost:8080", "http://LocalHost:8080", Ok(()));
+        check("hub.example", "null", Err(Problem::ForeignOrigin));
+        check("hub.example", "https://evil.example", Err(Problem::ForeignOrigin));
+        check("hub.example", "https://hub.example:444", Err(Problem::ForeignOrigin));
+        check("hub.example", "https://hub.example.evil.example", Err(Problem::ForeignOrigin));
+        check("", "https://hub.example", Err(Problem::ForeignOrigin));
+        assert_eq!(judge(false, Method::GET, "hub.example", "https://evil.example"), Ok(()));
+        assert_eq!(judge(true, Method::PUT, "localhost", "http://evil.example"), Err(Problem::ForeignOrigin));
+    }
+}

@@ -1,0 +1,273 @@
+//! A cursor over some topics, and the reason it ended.
+//!
+//! Replay is a subscription that is behind, and going live is nothing but having caught up: the same
+//! reading serves both, so there is no seam between them. A subscription owns its position. It holds
+//! no events, so a slow reader costs nothing but is told when it has fallen off the end of a log.
+
+use crate::bell::Place;
+use crate::entry::Entry;
+use crate::hub::Hub;
+use crate::topics::{BatchLimit, Reading, TopicKey, Topics};
+use heartwire_protocol::control::{ClosingReason, Gap, GapReason};
+use heartwire_protocol::{Cursor, Topic};
+use std::sync::Arc;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// What one step of an in-process subscription or of a stream brings at most.
+pub(crate) const STREAM_BATCH: BatchLimit = BatchLimit { events: 256, bytes: 64 * 1024 };
+
+/// Where a subscription begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Resume {
+    /// With what is published from now on.
+    #[default]
+    Live,
+    /// With the oldest event that is still kept.
+    Earliest,
+    /// After this cursor. What is gone since then is told by a gap.
+    After(Cursor),
+    /// After something that is no cursor: a gap says so, then as [`Resume::Live`].
+    Unreadable,
+}
+
+impl Resume {
+    /// Reads the text that a client resumes from. It may be anything: no text is an error.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        if text.is_empty() {
+            return Self::Live;
+        }
+        text.parse().map_or(Self::Unreadable, Self::After)
+    }
+}
+
+/// What a subscription brings next.
+#[derive(Debug)]
+pub enum Delivery {
+    /// Events between two cursors are gone for this reader. Comes before any event.
+    Gap(Gap),
+    /// The next events of its topics, in the order of their cursors. Never empty.
+    Events(Vec<Arc<Entry>>),
+    /// Nothing more comes.
+    Ended(Ended),
+}
+
+/// Why a subscription ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ended {
+    /// The reader was too slow: it fell too far behind, or off the end of the history.
+    Lagged,
+    /// The server shuts down.
+    Draining,
+    /// The stream has reached the longest life that a stream has.
+    Rotated,
+    /// Streaming was switched off.
+    Disabled,
+}
+
+impl Ended {
+    pub(crate) fn closing_reason(self) -> ClosingReason {
+        match self {
+            Self::Lagged => ClosingReason::Lagged,
+            Self::Draining => ClosingReason::Draining,
+            Self::Rotated => ClosingReason::Rotated,
+            Self::Disabled => ClosingReason::Disabled,
+        }
+    }
+}
+
+/// A reader of some topics, made by [`Hub::subscribe`].
+///
+/// ```
+/// use heartwire::{Delivery, EventType, Hub, Resume, Topic};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (hub, topic) = (Hub::default(), Topic::parse("orders")?);
+/// let mut subscription = hub.subscribe(&[topic.clone()], Resume::Live);
+/// hub.publish(&topic, &EventType::default(), "paid").await?;
+/// let Delivery::Events(events) = subscription.next().await else { panic!("events come first") };
+/// assert_eq!(events[0].data().as_str(), "paid");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Subscription {
+    hub: Hub,
+    keys: Vec<TopicKey>,
+    places: Vec<Place>,
+    wake: Arc<Notify>,
+    /// Everything of its topics up to this sequence was handed out.
+    position: u64,
+    /// What its topics gave up before this sequence was gone before it came, and is not missed.
+    floor: u64,
+    /// A gap to tell before anything else.
+    gap: Option<Gap>,
+    resumed: bool,
+    /// Whether it has once had everything there was: from then on it may not fall too far behind.
+    caught_up: bool,
+    /// How often streaming had been switched off when this began; `None` for a reader that does not mind.
+    switched_off_total: Option<u64>,
+    ended: Option<Ended>,
+}
+
+/// The point that a resume request leads to.
+struct Start {
+    position: u64,
+    floor: u64,
+    gap: Option<Gap>,
+    resumed: bool,
+}
+
+impl Subscription {
+    pub(crate) fn new(hub: Hub, topics: &[Topic], resume: Resume) -> Self {
+        let wake = Arc::new(Notify::new());
+        let now = Instant::now();
+        // One lock for coming in and finding the start, so that no event falls between the two.
+        let mut all = hub.topics().write();
+        let mut keys: Vec<TopicKey> = Vec::with_capacity(topics.len());
+        for topic in topics {
+            let key = all.enter(topic, now);
+            if keys.contains(&key) {
+                all.leave(key, now);
+            } else {
+                keys.push(key);
+            }
+        }
+        let places = keys.iter().map(|key| all.bell(*key).join(Arc::clone(&wake))).collect();
+        let start = start(&hub, &all, &keys, resume);
+        drop(all);
+        let Start { position, floor, gap, resumed } = start;
+        Self {
+            hub,
+            keys,
+            places,
+            wake,
+            position,
+            floor,
+            gap,
+            resumed,
+            caught_up: false,
+            switched_off_total: None,
+            ended: None,
+        }
+    }
+
+    /// Makes it end when streaming is switched off.
+    pub(crate) fn ending_with_the_switch(mut self) -> Self {
+        self.switched_off_total = Some(self.hub.switched_off_total());
+        self
+    }
+
+    /// Where the reader stands: everything of its topics up to here was handed out.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        self.hub.cursor(self.position)
+    }
+
+    /// Whether it began exactly where the reader said it had left off.
+    #[must_use]
+    pub fn resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Takes the gap that [`next`](Self::next) would bring first.
+    pub(crate) fn take_gap(&mut self) -> Option<Gap> {
+        self.gap.take()
+    }
+
+    /// Waits for what comes next. After the end it says so again.
+    ///
+    /// Nothing is lost when the returned future is dropped before it is ready.
+    pub async fn next(&mut self) -> Delivery {
+        self.next_within(STREAM_BATCH).await
+    }
+
+    pub(crate) async fn next_within(&mut self, limit: BatchLimit) -> Delivery {
+        loop {
+            if let Some(delivery) = self.read(limit) {
+                return delivery;
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    /// What comes next without waiting; `None` when the reader has everything, up to the head.
+    pub(crate) fn read(&mut self, limit: BatchLimit) -> Option<Delivery> {
+        self.ended = self.ended.or_else(|| self.called_off());
+        if let Some(ended) = self.ended {
+            return Some(Delivery::Ended(ended));
+        }
+        if let Some(gap) = self.gap.take() {
+            return Some(Delivery::Gap(gap));
+        }
+        let topics = self.hub.topics().read();
+        let Reading::Batch { entries, position, more } = topics.read(&self.keys, self.position, self.floor, limit)
+        else {
+            self.ended = Some(Ended::Lagged);
+            return Some(Delivery::Ended(Ended::Lagged));
+        };
+        let max_behind = self.hub.config().max_queue_size.filter(|_| self.caught_up && more);
+        if max_behind.is_some_and(|max| topics.count_after(&self.keys, self.position) > max) {
+            self.ended = Some(Ended::Lagged);
+            return Some(Delivery::Ended(Ended::Lagged));
+        }
+        drop(topics);
+        self.position = position;
+        self.caught_up |= !more;
+        (!entries.is_empty()).then_some(Delivery::Events(entries))
+    }
+
+    /// Whether the hub wants this reader to go.
+    fn called_off(&self) -> Option<Ended> {
+        if self.hub.drain_span().is_some() {
+            return Some(Ended::Draining);
+        }
+        let switched_off = self.switched_off_total.is_some_and(|total| total != self.hub.switched_off_total());
+        switched_off.then_some(Ended::Disabled)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let mut topics = self.hub.topics().write();
+        for (key, place) in self.keys.iter().zip(&self.places) {
+            topics.bell(*key).leave(*place);
+            topics.leave(*key, now);
+        }
+    }
+}
+
+fn start(hub: &Hub, topics: &Topics, keys: &[TopicKey], resume: Resume) -> Start {
+    let head = topics.head();
+    let evicted_through = topics.evicted_through(keys);
+    // Just before the oldest event that is kept. Topics that gave up more than others do not hide
+    // what the others still have.
+    let earliest = topics.oldest(keys).map_or(head, |sequence| sequence - 1);
+    let gap = |from: Option<Cursor>, to: u64, reason| {
+        Some(Gap { from: from.map(|cursor| cursor.to_string()), to: hub.cursor(to).to_string(), reason })
+    };
+    let live = Start { position: head, floor: head, gap: None, resumed: false };
+    match resume {
+        Resume::Live => live,
+        Resume::Earliest => Start { position: earliest, floor: evicted_through, ..live },
+        Resume::Unreadable => Start { gap: gap(None, head, GapReason::BadCursor), ..live },
+        Resume::After(cursor) if cursor.epoch != hub.cursor(0).epoch => {
+            let position = if evicted_through == 0 { 0 } else { earliest };
+            let gap = gap(Some(cursor), position, GapReason::OtherEpoch);
+            Start { position, floor: evicted_through, gap, resumed: false }
+        }
+        Resume::After(cursor) if cursor.sequence > head => {
+            Start { gap: gap(Some(cursor), head, GapReason::BadCursor), ..live }
+        }
+        Resume::After(cursor) if cursor.sequence < evicted_through => {
+            // What other topics still hold from before that point is skipped too: a reader that was
+            // given it here could not tell, after another cut, how much it had been told of.
+            let gap = gap(Some(cursor), evicted_through, GapReason::Evicted);
+            Start { position: evicted_through, floor: evicted_through, gap, resumed: false }
+        }
+        Resume::After(cursor) => Start { position: cursor.sequence, floor: 0, gap: None, resumed: true },
+    }
+}

@@ -1,0 +1,406 @@
+//! The hub's memory: the recent events of all topics, within their bounds.
+//!
+//! It owns every topic log, what is known of dropped topics, and the head, the sequence of the last
+//! event of all. It is plain data under the hub's one lock: it never waits, never wakes and never
+//! reads a clock. The log's tail fills it, subscriptions read it, the hub's clean-up empties it.
+
+use crate::bell::Bell;
+use crate::config::HubConfig;
+use crate::entry::Entry;
+use crate::forgotten::Forgotten;
+use crate::topic_log::TopicLog;
+use heartwire_protocol::Topic;
+use slab::Slab;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What a topic takes beside its events: its slot, its name in two maps and its bell.
+const TOPIC_COST_BYTES: usize = 512;
+
+/// How much may be kept, and for how long.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounds {
+    pub(crate) events_per_topic: usize,
+    pub(crate) bytes_per_topic: usize,
+    pub(crate) bytes_total: usize,
+    pub(crate) event_ttl: Option<Duration>,
+    pub(crate) topic_ttl: Option<Duration>,
+}
+
+impl From<&HubConfig> for Bounds {
+    fn from(config: &HubConfig) -> Self {
+        Self {
+            events_per_topic: config.max_history_per_topic,
+            bytes_per_topic: config.max_bytes_per_topic,
+            bytes_total: config.max_bytes_total,
+            event_ttl: config.event_ttl,
+            topic_ttl: config.topic_ttl,
+        }
+    }
+}
+
+/// How much one reading brings at most. The first event always comes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchLimit {
+    pub(crate) events: usize,
+    pub(crate) bytes: usize,
+}
+
+/// A topic that has readers, and is therefore not dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TopicKey(usize);
+
+/// What a reader finds after its position.
+#[derive(Debug)]
+pub(crate) enum Reading {
+    /// The next events, and where the reader stands once it has them.
+    Batch { entries: Vec<Arc<Entry>>, position: u64, more: bool },
+    /// Events after its position are gone.
+    Lost,
+}
+
+/// All topics.
+#[derive(Debug)]
+pub(crate) struct Topics {
+    bounds: Bounds,
+    head: u64,
+    slots: Slab<Slot>,
+    by_name: HashMap<Topic, TopicKey>,
+    /// Each topic that holds events, by the sequence of its oldest one. Sequences grow with time, so
+    /// the first of these is the oldest event of all.
+    by_oldest: BTreeMap<u64, TopicKey>,
+    cost_bytes: usize,
+    forgotten: Forgotten,
+}
+
+#[derive(Debug)]
+struct Slot {
+    topic: Topic,
+    log: TopicLog,
+    bell: Arc<Bell>,
+    n_readers: usize,
+    used_at: Instant,
+}
+
+impl Slot {
+    fn cost_bytes(&self) -> usize {
+        TOPIC_COST_BYTES + self.topic.as_str().len() + self.log.cost_bytes()
+    }
+}
+
+impl Topics {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            head: 0,
+            slots: Slab::new(),
+            by_name: HashMap::new(),
+            by_oldest: BTreeMap::new(),
+            cost_bytes: 0,
+            forgotten: Forgotten::default(),
+        }
+    }
+
+    /// The sequence of the last event of all topics.
+    pub(crate) fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// What all of this takes, in bytes, counted as the most that it can come to.
+    pub(crate) fn cost_bytes(&self) -> usize {
+        self.cost_bytes
+    }
+
+    /// The log goes back to the event after `sequence` only.
+    pub(crate) fn begin(&mut self, sequence: u64) {
+        self.head = self.head.max(sequence);
+        self.forgotten.all_through(sequence);
+    }
+
+    /// Takes the next event of the log, and returns the bell of its topic.
+    pub(crate) fn append(&mut self, entry: Arc<Entry>, now: Instant) -> Arc<Bell> {
+        self.head = entry.sequence();
+        let key = self.find_or_add(entry.topic(), now);
+        self.change_log(key, |log| log.append(entry));
+        let slot = &mut self.slots[key.0];
+        slot.used_at = now;
+        let bell = Arc::clone(&slot.bell);
+
+        let Bounds { events_per_topic, bytes_per_topic, bytes_total, .. } = self.bounds;
+        while self.slots[key.0].log.len() > events_per_topic || self.slots[key.0].log.cost_bytes() > bytes_per_topic {
+            self.change_log(key, |log| drop(log.evict_oldest()));
+        }
+        while self.cost_bytes > bytes_total && self.evict_oldest_of_all() {}
+        bell
+    }
+
+    /// A reader of this topic comes. It must [`leave`](Self::leave) again.
+    pub(crate) fn enter(&mut self, topic: &Topic, now: Instant) -> TopicKey {
+        let key = self.find_or_add(topic, now);
+        self.slots[key.0].n_readers += 1;
+        key
+    }
+
+    /// A reader of this topic goes.
+    pub(crate) fn leave(&mut self, key: TopicKey, now: Instant) {
+        let slot = &mut self.slots[key.0];
+        slot.n_readers -= 1;
+        slot.used_at = now;
+        self.drop_if_useless(key);
+    }
+
+    pub(crate) fn bell(&self, key: TopicKey) -> &Arc<Bell> {
+        &self.slots[key.0].bell
+    }
+
+    pub(crate) fn bells(&self) -> impl Iterator<Item = &Arc<Bell>> {
+        self.slots.iter().map(|(_, slot)| &slot.bell)
+    }
+
+    /// The next events of some topics after `position`, by sequence. What was gone before `floor`
+    /// is not missed.
+    pub(crate) fn read(&self, keys: &[TopicKey], position: u64, floor: u64, limit: BatchLimit) -> Reading {
+        let lost = |key: &TopicKey| self.slots[key.0].log.evicted_through() > position.max(floor);
+        if keys.iter().any(lost) {
+            return Reading::Lost;
+        }
+        // Each topic's next event, with the rest behind it. Searched linearly: of at most a hundred
+        // topics, most have nothing to tell.
+        let mut heads: Vec<(&Arc<Entry>, _)> = Vec::new();
+        for key in keys {
+            let mut rest = self.slots[key.0].log.after(position);
+            heads.extend(rest.next().map(|next| (next, rest)));
+        }
+        let mut entries: Vec<Arc<Entry>> = Vec::new();
+        let mut bytes = 0;
+        while let Some(index) = (0..heads.len()).min_by_key(|index| heads[*index].0.sequence()) {
+            if let Some(last) = entries.last()
+                && (entries.len() >= limit.events || bytes >= limit.bytes)
+            {
+                let position = last.sequence();
+                return Reading::Batch { entries, position, more: true };
+            }
+            let (next, rest) = &mut heads[index];
+            bytes += next.data().as_str().len();
+            entries.push(Arc::clone(next));
+            match rest.next() {
+                Some(entry) => *next = entry,
+                None => drop(heads.swap_remove(index)),
+            }
+        }
+        Reading::Batch { entries, position: self.head, more: false }
+    }
+
+    /// How many events of some topics lie after `position`.
+    pub(crate) fn count_after(&self, keys: &[TopicKey], position: u64) -> usize {
+        keys.iter().map(|key| self.slots[key.0].log.after(position).len()).sum()
+    }
+
+    /// The last sequence that any of these topics gave up.
+    pub(crate) fn evicted_through(&self, keys: &[TopicKey]) -> u64 {
+        keys.iter().map(|key| self.slots[key.0].log.evicted_through()).max().unwrap_or(0)
+    }
+
+    /// The sequence of the oldest event that these topics still hold.
+    pub(crate) fn oldest(&self, keys: &[TopicKey]) -> Option<u64> {
+        keys.iter().filter_map(|key| self.slots[key.0].log.oldest()).map(|entry| entry.sequence()).min()
+    }
+
+    /// Gives up at most `n_most` events that have lived their time. Returns whether there may be more.
+    pub(crate) fn evict_expired(&mut self, now: Instant, n_most: usize) -> bool {
+        let Some(event_ttl) = self.bounds.event_ttl else { return false };
+        for _ in 0..n_most {
+            let oldest = self.by_oldest.first_key_value().and_then(|(_, key)| self.slots[key.0].log.oldest());
+            if oldest.is_none_or(|entry| now.duration_since(entry.appended_at()) < event_ttl) {
+                return false;
+            }
+            self.evict_oldest_of_all();
+        }
+        true
+    }
+
+    /// Drops the topics that nobody used for their time, with what they still hold.
+    pub(crate) fn drop_idle(&mut self, now: Instant) {
+        let Some(topic_ttl) = self.bounds.topic_ttl else { return };
+        let idle = |slot: &Slot| slot.n_readers == 0 && now.duration_since(slot.used_at) >= topic_ttl;
+        let keys: Vec<TopicKey> =
+            self.slots.iter().filter(|(_, slot)| idle(slot)).map(|(key, _)| TopicKey(key)).collect();
+        for key in keys {
+            while self.slots.contains(key.0) && self.slots[key.0].log.len() > 0 {
+                self.change_log(key, |log| drop(log.evict_oldest()));
+            }
+            self.drop_if_useless(key);
+        }
+    }
+
+    fn find_or_add(&mut self, topic: &Topic, now: Instant) -> TopicKey {
+        if let Some(key) = self.by_name.get(topic) {
+            return *key;
+        }
+        let slot = Slot {
+            topic: topic.clone(),
+            log: TopicLog::evicted_through_from(self.forgotten.remove(topic)),
+            bell: Arc::default(),
+            n_readers: 0,
+            used_at: now,
+        };
+        self.cost_bytes += slot.cost_bytes();
+        let key = TopicKey(self.slots.insert(slot));
+        self.by_name.insert(topic.clone(), key);
+        key
+    }
+
+    /// The one way to change a topic's log: keeps the count of bytes and the order by age.
+    fn change_log(&mut self, key: TopicKey, change: impl FnOnce(&mut TopicLog)) {
+        let log = &mut self.slots[key.0].log;
+        let (oldest_before, cost_before) = (log.oldest().map(|entry| entry.sequence()), log.cost_bytes());
+        change(log);
+        let oldest = log.oldest().map(|entry| entry.sequence());
+        self.cost_bytes = self.cost_bytes + log.cost_bytes() - cost_before;
+        if oldest != oldest_before {
+            oldest_before.map(|sequence| self.by_oldest.remove(&sequence));
+            oldest.map(|sequence| self.by_oldest.insert(sequence, key));
+        }
+    }
+
+    /// Returns whether there was an event to give up.
+    fn evict_oldest_of_all(&mut self) -> bool {
+        let Some((_, key)) = self.by_oldest.first_key_value() else { return false };
+        let key = *key;
+        self.change_log(key, |log| drop(log.evict_oldest()));
+        self.drop_if_useless(key);
+        true
+    }
+
+    /// A topic without events and without readers is nothing but its name and what it lost.
+    fn drop_if_useless(&mut self, key: TopicKey) {
+        let slot = &self.slots[key.0];
+        if slot.n_readers > 0 || slot.log.len() > 0 {
+            return;
+        }
+        let slot = self.slots.remove(key.0);
+        self.cost_bytes -= slot.cost_bytes();
+        self.by_name.remove(&slot.topic);
+        self.forgotten.insert(slot.topic, slot.log.evicted_through());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::tests::entry;
+
+    const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+    const ALL: BatchLimit = BatchLimit { events: usize::MAX, bytes: usize::MAX };
+
+    /// A source of numbers that is the same in every run.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) % limit
+        }
+    }
+
+    fn check_bookkeeping(topics: &Topics) {
+        let costs: usize = topics.slots.iter().map(|(_, slot)| slot.cost_bytes()).sum();
+        assert_eq!(topics.cost_bytes(), costs);
+        assert!(topics.cost_bytes() <= topics.bounds.bytes_total);
+        let oldest: BTreeMap<u64, TopicKey> = topics
+            .slots
+            .iter()
+            .filter_map(|(key, slot)| Some((slot.log.oldest()?.sequence(), TopicKey(key))))
+            .collect();
+        assert_eq!(topics.by_oldest, oldest);
+        assert_eq!(topics.by_name.len(), topics.slots.len());
+    }
+
+    /// The promise that all others rest on, whatever is published, evicted, dropped and folded.
+    #[test]
+    fn a_reader_gets_everything_after_its_position_or_is_told_that_something_is_lost() {
+        let start = Instant::now();
+        let mut n_told = [0, 0];
+        for seed in 0..30 {
+            let mut numbers = Numbers(seed);
+            let mut topics = Topics::new(Bounds {
+                events_per_topic: 1 + numbers.below(12) as usize,
+                bytes_per_topic: 6_000,
+                bytes_total: 12_000,
+                event_ttl: Some(Duration::from_secs(20)),
+                topic_ttl: Some(Duration::from_secs(8)),
+            });
+            let mut published: Vec<(u64, &str)> = Vec::new();
+            let mut now = start;
+            for _ in 0..400 {
+                now += Duration::from_millis(numbers.below(900));
+                match numbers.below(10) {
+                    0..=5 => {
+                        let name = NAMES[numbers.below(4) as usize];
+                        let sequence = published.len() as u64 + 1;
+                        topics.append(entry(sequence, name, &"x".repeat(numbers.below(300) as usize), now), now);
+                        published.push((sequence, name));
+                    }
+                    6 => while topics.evict_expired(now, 2) {},
+                    7 => topics.drop_idle(now),
+                    _ => {
+                        let n_topics = 1 + numbers.below(4) as usize;
+                        let names = &NAMES[..n_topics];
+                        let position = numbers.below(published.len() as u64 + 1);
+                        let keys: Vec<_> =
+                            names.iter().map(|name| topics.enter(&Topic::parse(name).unwrap(), now)).collect();
+                        let expected =
+                            published.iter().filter(|(sequence, name)| *sequence > position && names.contains(name));
+                        match topics.read(&keys, position, 0, ALL) {
+                            Reading::Batch { entries, position, more } => {
+                                let read = entries.iter().map(|entry| (entry.sequence(), entry.topic().as_str()));
+                                assert!(read.eq(expected.copied()), "seed {seed}");
+                                assert!(!more && position == published.len() as u64);
+                                n_told[0] += 1;
+                            }
+                            Reading::Lost => {
+                                assert!(expected.count() > 0, "nothing was there to lose, seed {seed}");
+                                n_told[1] += 1;
+                            }
+                        }
+                        for key in keys {
+                            topics.leave(key, now);
+                        }
+                    }
+                }
+                check_bookkeeping(&topics);
+            }
+        }
+        assert!(n_told.iter().all(|n| *n > 300), "both cases are met often: {n_told:?}");
+    }
+
+    #[test]
+    fn a_reading_in_steps_is_the_reading_in_one() {
+        let now = Instant::now();
+        let mut topics = Topics::new(Bounds {
+            events_per_topic: 1_000,
+            bytes_per_topic: 1 << 20,
+            bytes_total: 1 << 20,
+            event_ttl: None,
+            topic_ttl: None,
+        });
+        for sequence in 1..=100 {
+            topics.append(entry(sequence, NAMES[sequence as usize % 3], "0123456789", now), now);
+        }
+        let keys: Vec<_> = NAMES.iter().map(|name| topics.enter(&Topic::parse(name).unwrap(), now)).collect();
+        for limit in [BatchLimit { events: 7, bytes: usize::MAX }, BatchLimit { events: 99, bytes: 1 }, ALL] {
+            let (mut position, mut sequences, mut goes_on) = (0, Vec::new(), true);
+            while goes_on {
+                let Reading::Batch { entries, position: next, more } = topics.read(&keys, position, 0, limit) else {
+                    panic!("nothing was evicted");
+                };
+                sequences.extend(entries.iter().map(|entry| entry.sequence()));
+                (position, goes_on) = (next, more);
+            }
+            assert!(sequences.iter().copied().eq(1..=100), "{limit:?}: {sequences:?}");
+            assert_eq!(position, 100);
+        }
+    }
+}

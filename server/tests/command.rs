@@ -1,0 +1,222 @@
+//! The binary, as a process on real sockets, by the real clock.
+
+#![cfg(feature = "cli")]
+// To clippy, a helper of tests is no test.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+struct Server {
+    process: Child,
+    stdout: BufReader<ChildStdout>,
+    /// `http://127.0.0.1:<port>/`
+    url: String,
+}
+
+fn heartwire(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_heartwire"));
+    command.args(arguments).env_clear().stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    heartwire(arguments).output().unwrap()
+}
+
+impl Server {
+    fn start(arguments: &[&str]) -> Self {
+        let mut process = heartwire(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let url = line.trim_end().strip_prefix("heartwire is listening on ").expect(&line).to_owned();
+        Self { process, stdout, url }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let address = self.url.strip_prefix("http://").unwrap().trim_end_matches('/');
+        let socket = TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        socket
+    }
+
+    fn send(&self, request: &str) -> BufReader<TcpStream> {
+        let mut socket = self.connect();
+        socket.write_all(request.as_bytes()).unwrap();
+        BufReader::new(socket)
+    }
+
+    fn open_stream(&self) -> BufReader<TcpStream> {
+        let mut stream = self.send("GET /events?topic=a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        read_until(&mut stream, "event: connected");
+        stream
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for the end, and checks that nothing but the ready line was printed.
+    fn ends_well(mut self) {
+        assert!(self.process.wait().unwrap().success());
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Fails when it has ended already, as most have.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn read_until(reader: &mut impl BufRead, needle: &str) -> String {
+    let mut text = String::new();
+    while !text.contains(needle) {
+        assert_ne!(reader.read_line(&mut text).unwrap(), 0, "the end comes before {needle:?}: {text}");
+    }
+    text
+}
+
+#[test]
+fn with_no_stream_open_it_stops_at_once() {
+    let server = Server::start(&["--drain-window", "60"]);
+    let asked_at = Instant::now();
+    server.signal("-TERM");
+    server.ends_well();
+    assert!(asked_at.elapsed() < Duration::from_secs(2), "{:?}", asked_at.elapsed());
+}
+
+#[test]
+fn open_streams_are_told_and_then_it_stops() {
+    let server = Server::start(&[]);
+    let mut streams = [server.open_stream(), server.open_stream()];
+    let asked_at = Instant::now();
+    server.signal("-INT");
+    for stream in &mut streams {
+        read_until(stream, "event: closing");
+        read_until(stream, "\"reason\":\"draining\"");
+    }
+    server.ends_well();
+    assert!(asked_at.elapsed() < Duration::from_secs(4), "{:?}", asked_at.elapsed());
+}
+
+#[test]
+fn the_second_signal_ends_it_whatever_is_still_open() {
+    let server = Server::start(&["--drain-window", "60"]);
+    // A request whose body never comes holds the drain up.
+    let mut stuck = server
+        .send("POST /events?topic=a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n");
+    read_until(&mut stuck, "100 Continue");
+    let mut stream = server.open_stream();
+    let asked_at = Instant::now();
+    server.signal("-TERM");
+    read_until(&mut stream, "event: closing");
+    server.signal("-TERM");
+    server.ends_well();
+    assert!(asked_at.elapsed() < Duration::from_secs(10), "{:?}", asked_at.elapsed());
+}
+
+#[test]
+fn a_client_that_never_finishes_its_head_is_cut() {
+    let server = Server::start(&[]);
+    let asked_at = Instant::now();
+    let mut slow = server.send("GET /events?topic=a HTTP/1.1\r\nHost: loc");
+    let mut rest = String::new();
+    slow.read_to_string(&mut rest).unwrap();
+    assert!((8..20).contains(&asked_at.elapsed().as_secs()), "{:?}", asked_at.elapsed());
+}
+
+#[test]
+fn pages_of_other_origins_are_kept_out() {
+    let server = Server::start(&[]);
+    let mut answer = server.send("GET /events/health HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+    read_until(&mut answer, "HTTP/1.1 403");
+    read_until(&mut answer, "\r\n\r\n");
+    let mut answer = server.send(
+        "POST /events?topic=a HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\nContent-Length: 0\r\n\r\n",
+    );
+    read_until(&mut answer, "HTTP/1.1 403");
+    let mut answer = server.send("GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut text = String::new();
+    answer.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 404") && text.contains("\"code\":\"not-found\""), "{text}");
+}
+
+#[test]
+fn what_is_published_and_piped_is_tailed() {
+    let server = Server::start(&[]);
+    let published = run(&["publish", "--topic", "a", "--type", "e", "--url", &server.url, "one"]);
+    let id = String::from_utf8(published.stdout).unwrap();
+    assert!(published.status.success() && id.ends_with("-1\n"), "{id}");
+
+    let mut pipe = heartwire(&["pipe", "--topic", "a", "--url", &server.url]).stdin(Stdio::piped()).spawn().unwrap();
+    pipe.stdin.take().unwrap().write_all(b"two\nthr\xffee\n\nlast").unwrap();
+    assert!(pipe.wait().unwrap().success());
+
+    let mut tail = heartwire(&["tail", &server.url, "--topic", "a", "--from", "earliest", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let mut next = || -> serde_json::Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    assert_eq!(next(), serde_json::json!({"id": id.trim_end(), "type": "e", "data": "one"}));
+    for expected in ["two", "thr\u{fffd}ee", "", "last"] {
+        assert_eq!(next()["data"], expected);
+    }
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+}
+
+#[test]
+fn a_wrong_start_is_refused_in_one_sentence() {
+    let check = |arguments: &[&str], expected: &str| {
+        let output = run(arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && stderr.contains(expected), "{arguments:?}: {stderr}");
+        assert!(output.stdout.is_empty());
+    };
+    check(&["serve", "--listen", "0.0.0.0:0"], "require_auth must be set to false by name");
+    check(&["serve", "--heartbeat-interval", "0"], "heartbeat_interval must be more than zero");
+    check(&["serve", "--www", "/no/such/folder"], "www must be a folder");
+    check(&["tail", "https://127.0.0.1/", "--topic", "a"], "https is not built in yet");
+    check(&["publish", "--topic", "$a", "x"], "keeps for itself");
+    check(&["publish", "--topic", "a", "--url", "http://127.0.0.1:1/", "x"], "cannot be reached");
+    let mut misspelt = heartwire(&["serve"]);
+    let output = misspelt.env("HEARTWIRE_EVENT_TLL", "5").output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("is it HEARTWIRE_EVENT_TTL?"), "{stderr}");
+}
+
+#[test]
+fn files_are_served_so_that_a_new_build_shows() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("www");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("index.html"), "<h1>hello</h1>").unwrap();
+    std::fs::write(folder.join("page.wasm"), b"\0asm").unwrap();
+    let server = Server::start(&["--www", folder.to_str().unwrap()]);
+    let get = |path: &str| {
+        let mut text = Vec::new();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        server.send(&request).read_to_end(&mut text).unwrap();
+        String::from_utf8_lossy(&text).into_owned()
+    };
+    let index = get("/");
+    assert!(index.contains("cache-control: no-cache") && index.contains("last-modified:"), "{index}");
+    assert!(index.ends_with("<h1>hello</h1>"), "{index}");
+    assert!(get("/page.wasm").contains("content-type: application/wasm"));
+    assert!(get("/../secret").contains("\"code\":\"not-found\""));
+    assert!(get("/events/health").contains("\"enabled\":true"));
+}

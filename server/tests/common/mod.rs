@@ -1,0 +1,134 @@
+//! What the tests in this folder share: a hub of a known epoch, and requests to its router.
+
+// Each test crate uses a part of this, and to clippy it is no test itself.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use axum::response::Response;
+use heartwire::log::MemoryLog;
+use heartwire::{Epoch, EventType, Hub, HubConfig, Topic};
+use http_body_util::BodyExt;
+use std::sync::Arc;
+use tower::ServiceExt;
+
+/// A hub of the epoch `abc`, so that ids are known beforehand.
+pub(crate) fn hub(config: HubConfig) -> Hub {
+    Hub::with_log(config, Arc::new(MemoryLog::with_epoch(Epoch(0xabc)))).unwrap()
+}
+
+pub(crate) fn topic(name: &str) -> Topic {
+    Topic::parse(name).unwrap()
+}
+
+/// Publishes events of the type `message`, one after the other.
+pub(crate) async fn publish<const N: usize>(hub: &Hub, topic_name: &str, data: [&str; N]) {
+    for data in data {
+        hub.publish(&topic(topic_name), &EventType::default(), data).await.unwrap();
+    }
+}
+
+pub(crate) async fn get(hub: &Hub, uri: &str) -> Response {
+    send(hub, Request::get(uri).body(Body::empty()).unwrap()).await
+}
+
+pub(crate) async fn send(hub: &Hub, request: Request<Body>) -> Response {
+    heartwire::router(hub.clone()).oneshot(request).await.unwrap()
+}
+
+/// Status and body.
+pub(crate) async fn answer(response: Response) -> (StatusCode, String) {
+    let status = response.status();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(bytes.into()).unwrap())
+}
+
+/// Status and code of a refusal.
+pub(crate) async fn refusal(response: Response) -> (u16, String) {
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
+    let (status, body) = answer(response).await;
+    let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert!(json["detail"].as_str().is_some_and(|detail| detail.len() > 10), "{body}");
+    (status.as_u16(), json["code"].as_str().unwrap().to_owned())
+}
+
+/// A poll's answer.
+pub(crate) async fn poll(hub: &Hub, query: &str) -> serde_json::Value {
+    let (status, body) = answer(get(hub, &format!("/events/poll?{query}")).await).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+/// A stream that is being read.
+pub(crate) struct Stream {
+    body: Body,
+    /// What came and was not asked for yet.
+    text: String,
+}
+
+impl Stream {
+    pub(crate) async fn open(hub: &Hub, query: &str) -> Self {
+        Self::of(get(hub, &format!("/events?{query}")).await)
+    }
+
+    pub(crate) async fn resume(hub: &Hub, query: &str, last_event_id: &str) -> Self {
+        let request = Request::get(format!("/events?{query}")).header("last-event-id", last_event_id);
+        Self::of(send(hub, request.body(Body::empty()).unwrap()).await)
+    }
+
+    pub(crate) fn of(response: Response) -> Self {
+        assert_eq!(response.status(), StatusCode::OK);
+        Self { body: response.into_body(), text: String::new() }
+    }
+
+    /// The next block up to its blank line, as written, but for clocks and jitter. `None`: the end.
+    pub(crate) async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.text.split_once("\n\n") {
+                let block = without_numbers_of_chance(block);
+                self.text = rest.to_owned();
+                return Some(block);
+            }
+            let frame = self.body.frame().await?.unwrap();
+            self.text.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+        }
+    }
+
+    /// The next blocks.
+    pub(crate) async fn blocks<const N: usize>(&mut self) -> [String; N] {
+        let mut blocks = Vec::new();
+        for _ in 0..N {
+            blocks.push(self.block().await.expect("the stream goes on"));
+        }
+        blocks.try_into().unwrap()
+    }
+
+    /// The blocks to the end.
+    pub(crate) async fn rest(&mut self) -> Vec<String> {
+        let mut blocks = Vec::new();
+        while let Some(block) = self.block().await {
+            blocks.push(block);
+        }
+        blocks
+    }
+
+    /// Skips the comment and `connected`.
+    pub(crate) async fn opened(mut self) -> Self {
+        let [comment, connected] = self.blocks().await;
+        assert_eq!(comment, ": heartwire");
+        assert!(connected.contains("event: connected"), "{connected}");
+        self
+    }
+}
+
+/// Puts `T` for the wall clock and `R` for a random delay.
+fn without_numbers_of_chance(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (before, letter) in [("\"time_ms\":", 'T'), ("\"retry_ms\":", 'R'), ("retry: ", 'R')] {
+        if let Some((head, tail)) = text.split_once(before) {
+            let tail = tail.trim_start_matches(|c: char| c.is_ascii_digit());
+            text = format!("{head}{before}{letter}{tail}");
+        }
+    }
+    text
+}

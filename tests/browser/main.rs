@@ -1,0 +1,47 @@
+//! The pair in real browsers, over a link that is cut, stalled and mended.
+//!
+//! Each story is told in Chromium and in Firefox, with the real binary and the packaged client.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+
+mod page;
+mod stories;
+
+use anyhow::Result;
+use heartwire_tests::{Browser, BrowserKind};
+
+/// Tells each story in both browsers, in an own browser each time.
+macro_rules! told_in_both_browsers {
+    ($($story:ident),* $(,)?) => {
+        mod chromium {
+            $(#[test] fn $story() { super::tell(super::BrowserKind::Chromium, super::stories::$story) })*
+        }
+        mod firefox {
+            $(#[test] fn $story() { super::tell(super::BrowserKind::Firefox, super::stories::$story) })*
+        }
+    };
+}
+
+told_in_both_browsers! {
+    every_event_arrives_once_and_in_order_over_a_link_that_is_cut_two_hundred_times,
+    every_event_arrives_once_and_in_order_as_frames_over_a_link_that_is_cut_two_hundred_times,
+    a_restarted_server_is_met_with_a_gap_and_then_with_its_new_events,
+    a_link_that_goes_silent_is_noticed_in_time_and_opened_again,
+    a_link_that_swallows_every_byte_is_polled_over_once_polls_get_through,
+    polling_takes_over_while_the_server_is_switched_off_and_gives_back,
+    polling_takes_over_while_the_page_is_switched_off_and_gives_back,
+    a_plain_event_source_understands_the_stream,
+    the_readmes_example_for_a_bundled_page_runs,
+    the_readmes_example_for_a_script_tag_runs,
+    the_demo_page_shows_the_host_and_the_piped_lines,
+    the_plain_page_shows_the_host,
+}
+
+fn tell(kind: BrowserKind, story: impl AsyncFn(&Browser) -> Result<()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let browser = Browser::start(kind).await.unwrap();
+        story(&browser).await.unwrap();
+        browser.close().await.unwrap();
+    });
+}

@@ -1,0 +1,67 @@
+//! What a change must pass besides the tests: `cargo xtask ci`.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::shell;
+use crate::toolchain::{Toolchain, cargo};
+
+/// Runs every check, also after one has failed.
+pub(crate) fn ci() -> Result<()> {
+    let mut failed = Vec::new();
+    for (what, mut command) in checks()? {
+        let ended = shell::attempt(what, &mut command, None)?;
+        println!("{what}: {} in {:.1} s", if ended.succeeded { "ok" } else { "failed" }, ended.took.as_secs_f64());
+        if !ended.succeeded {
+            eprintln!("{}", ended.output.trim_end());
+            failed.push(what);
+        }
+    }
+    if !failed.is_empty() {
+        bail!("these checks failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn checks() -> Result<Vec<(&'static str, Command)>> {
+    let mut checks = vec![
+        ("formatting", formatting()),
+        ("lints", lints(cargo("clippy"), &["--workspace", "--all-targets"])),
+        ("lints of the client for wasm32", {
+            let toolchain = Toolchain::for_wasm()?;
+            lints(toolchain.cargo("clippy"), &["--package", "heartwire-client-wasm", "--all-targets"])
+        }),
+        ("documentation", documentation()),
+    ];
+    if shell::find("cargo-deny", &[]).is_some() {
+        checks.push(("licences and sources", licences()));
+    } else {
+        println!("licences and sources: not checked, since cargo-deny is not installed");
+    }
+    Ok(checks)
+}
+
+fn formatting() -> Command {
+    let mut fmt = cargo("fmt");
+    fmt.args(["--all", "--check"]);
+    fmt
+}
+
+fn lints(mut clippy: Command, what: &[&str]) -> Command {
+    clippy.args(what).args(["--", "--deny", "warnings"]);
+    clippy
+}
+
+fn documentation() -> Command {
+    let mut doc = cargo("doc");
+    doc.args(["--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings");
+    doc
+}
+
+/// The advisories are left out: reading them takes the network.
+fn licences() -> Command {
+    let mut deny = cargo("deny");
+    deny.args(["check", "bans", "licenses", "sources"]);
+    deny
+}

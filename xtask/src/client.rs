@@ -1,0 +1,111 @@
+//! The npm package and the demo pages: Rust to wasm, wasm to a small module with its glue, both into
+//! the package, and the package, packed and unpacked as a stranger would get it, under the pages.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::files::{children, copy_folder, make_folder, remove_folder};
+use crate::fresh::when_changed;
+use crate::settings::Settings;
+use crate::toolchain::Toolchain;
+use crate::{setup, shell, tree};
+
+/// `cargo xtask build`.
+pub(crate) fn build() -> Result<()> {
+    let settings = Settings::read()?;
+    setup::node_modules()?;
+    let toolchain = Toolchain::for_client()?;
+    setup::wasm_bindgen()?;
+
+    let module = compile(toolchain, &settings)?;
+    bind(&module, &settings)?;
+    let tarball = package()?;
+    assemble_pages(&tarball)
+}
+
+/// Where the npm package lives.
+fn package_folder() -> PathBuf {
+    tree::at("client-wasm/js")
+}
+
+/// The module as rustc makes it.
+fn compile(toolchain: Toolchain, settings: &Settings) -> Result<PathBuf> {
+    let Settings { cargo: what, .. } = settings;
+    let mut cargo = toolchain.cargo_build_small();
+    cargo.args(["--lib", "--package", &what.package, "--profile", &what.profile]);
+    shell::run("building the client (a minute the first time)", &mut cargo)?;
+    let file = format!("{}.wasm", what.package.replace('-', "_"));
+    Ok(toolchain.output(&what.profile).join(file))
+}
+
+/// The glue and the small module, into the package's `generated/`.
+fn bind(module: &Path, settings: &Settings) -> Result<()> {
+    let generated = package_folder().join("generated");
+    let inputs = [module.to_owned(), tree::at("wasm-pack.toml"), tree::tool("wasm-bindgen")];
+    let output = generated.join("heartwire_bg.wasm");
+    when_changed("glue", &inputs, std::slice::from_ref(&output), || {
+        remove_folder(&generated)?;
+        let mut bindgen = Command::new(tree::tool("wasm-bindgen"));
+        bindgen.args(&settings.wasm_bindgen.flags).arg("--out-dir").arg(&generated).arg(module);
+        shell::run("writing the glue", &mut bindgen)?;
+
+        let mut shrink = Command::new(tree::node_tool("wasm-opt"));
+        shrink
+            .args(&settings.wasm_opt.flags)
+            .args(settings.wasm_opt.features.iter().map(|feature| format!("--enable-{feature}")))
+            .arg(&output)
+            .arg("-o")
+            .arg(&output);
+        shell::run("making the module smaller", &mut shrink)?;
+        Ok(())
+    })
+}
+
+/// Bundles the package and packs it; the answer is the tarball.
+fn package() -> Result<PathBuf> {
+    let folder = package_folder();
+    let tarball = tree::target("npm/heartwire.tgz");
+    let inputs = [folder.clone(), tree::at("package-lock.json")];
+    when_changed("package", &inputs, &[folder.join("dist"), tarball.clone()], || {
+        shell::run("bundling the npm package", npm().args(["run", "build"]))?;
+
+        let destination = tree::target("npm");
+        remove_folder(&destination)?;
+        make_folder(&destination)?;
+        let mut pack = npm();
+        pack.args(["pack", "--ignore-scripts", "--pack-destination"]).arg(&destination);
+        shell::run("packing the npm package", &mut pack)?;
+        // npm puts the version into the name; there is exactly one.
+        let packed = children(&destination)?.pop().context("npm packed nothing")?;
+        fs::rename(packed, &tarball).context("cannot rename the tarball")
+    })?;
+    Ok(tarball)
+}
+
+/// `target/www`: the pages of `www/`, with the packaged client as their folder `heartwire`.
+fn assemble_pages(tarball: &Path) -> Result<()> {
+    let www = tree::www();
+    let inputs = [tree::at("www"), tarball.to_owned()];
+    when_changed("pages", &inputs, &[www.join("heartwire")], || {
+        remove_folder(&www)?;
+        copy_folder(&tree::at("www"), &www)?;
+        let client = www.join("heartwire");
+        make_folder(&client)?;
+        let mut unpack = Command::new("tar");
+        // npm wraps everything in a folder called `package`.
+        unpack.args(["--strip-components", "1", "-xzf"]).arg(tarball).arg("-C").arg(&client);
+        shell::run("unpacking the npm package under the pages", &mut unpack)?;
+        Ok(())
+    })
+}
+
+/// npm at work on the package. By the workspace's name: from a folder, npm would climb to the root,
+/// whose `build` is this very program.
+fn npm() -> Command {
+    let mut npm = Command::new("npm");
+    npm.current_dir(tree::root()).args(["--workspace", "client-wasm/js"]);
+    npm
+}

@@ -1,0 +1,66 @@
+//! Every chore of this repository, as `cargo xtask <chore>`.
+//!
+//! Each chore has its file: `start`, `client` (build), `test`, `size` and `ci`. They share
+//! `setup` and `toolchain`, which bring missing tools; `tree`, which knows where things lie;
+//! `shell`, which runs other programs; `fresh`, which skips work whose inputs did not change; and
+//! `settings`, which reads `wasm-pack.toml`.
+
+// Talking on the terminal is what this program does.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod ci;
+mod client;
+mod files;
+mod fresh;
+mod settings;
+mod setup;
+mod shell;
+mod size;
+mod start;
+mod test;
+mod toolchain;
+mod tree;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The chores of the Heartwire repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Chore {
+    /// Build the pair and run it with its demo page on http://127.0.0.1:8080/
+    Start {
+        /// Flags for `heartwire serve`, such as --listen 127.0.0.1:9000
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
+    /// Run every test, or the stages named
+    Test {
+        /// Which stages to run; all of them unless named
+        stages: Vec<test::Stage>,
+    },
+    /// Build the npm package and the demo pages on top of it
+    Build,
+    /// Weigh the npm package against its budget
+    Size,
+    /// Check formatting, lints, documentation and licences
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let done = match Chore::parse() {
+        Chore::Start { flags } => start::start(&flags),
+        Chore::Test { stages } => test::test(&stages),
+        Chore::Build => client::build(),
+        Chore::Size => size::size(),
+        Chore::Ci => ci::ci(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            eprintln!("error: {err:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
