@@ -337,6 +337,46 @@ pub enum ClosedReason {
     SwitchedOff,
 }
 
+impl Loss {
+    /// The word for it that pages and people read; for `Closing` it is the server's own.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::ConnectTimeout => "connect-timeout",
+            Self::Cut => "cut",
+            Self::Silent => "silent",
+            Self::Closing(reason) => reason.as_str(),
+            Self::PollFailed => "poll-failed",
+        }
+    }
+}
+
+impl PollReason {
+    /// The word for it that pages and people read.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SwitchedOff => "switched-off",
+            Self::ServerDisabled => "server-disabled",
+            Self::StreamBlocked => "stream-blocked",
+        }
+    }
+}
+
+impl ClosedReason {
+    /// The word for it that pages and people read.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ByPage => "by-page",
+            Self::GaveUp => "gave-up",
+            Self::Stopped => "stopped",
+            Self::SwitchedOff => "switched-off",
+        }
+    }
+}
+
 /// What has happened so far, for a page's own metrics. Counters only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {

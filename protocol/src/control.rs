@@ -99,6 +99,35 @@ pub enum ClosingReason {
     Unknown,
 }
 
+impl GapReason {
+    /// The word for it, on the wire and for people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Evicted => "evicted",
+            Self::OtherEpoch => "other-epoch",
+            Self::Lagged => "lagged",
+            Self::BadCursor => "bad-cursor",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl ClosingReason {
+    /// The word for it, on the wire and for people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::Rotated => "rotated",
+            Self::Lagged => "lagged",
+            Self::TokenExpired => "token-expired",
+            Self::Disabled => "disabled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl Control {
     /// Whether events of this type are control events.
     ///
@@ -194,6 +223,17 @@ mod tests {
             "closing",
             r#"{"reason":"token-expired","retry_ms":250}"#,
         );
+    }
+
+    #[test]
+    fn every_reason_has_the_same_word_on_the_wire_and_for_people() {
+        use {ClosingReason as C, GapReason as G};
+        for reason in [G::Evicted, G::OtherEpoch, G::Lagged, G::BadCursor, G::Unknown] {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
+        for reason in [C::Draining, C::Rotated, C::Lagged, C::TokenExpired, C::Disabled, C::Unknown] {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
     }
 
     #[test]

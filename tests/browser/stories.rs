@@ -50,7 +50,11 @@ async fn saw_exactly(browser: &Browser, n_events: u64) -> Result<()> {
 async fn cut_two_hundred_times(browser: &Browser, options: &str) -> Result<()> {
     const N_EVENTS: u64 = 20_000;
     const N_CUTS: u64 = 200;
-    let stage = Stage::set(browser, &["--max-history-per-topic", "30000", "--max-queue-size", "30000"]).await?;
+    let stage = Stage::set(
+        browser,
+        &["--max-history-per-topic", "30000", "--max-queue-size", "off", "--max-bytes-per-topic", "200000000"],
+    )
+    .await?;
     browser
         .run(&format!(
             "record({{ topics: 't', from: 'earliest', baseReconnectDelay: 1, maxReconnectDelay: 20{options} }})"

@@ -62,7 +62,16 @@ fn payload(number: u64) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_arrives_once_and_in_order_over_a_link_that_is_cut_two_hundred_times() {
     const N_EVENTS: u64 = 20_000;
-    let server = Server::start(&["--max-history-per-topic", "30000", "--max-queue-size", "30000"]).await.unwrap();
+    let server = Server::start(&[
+        "--max-history-per-topic",
+        "30000",
+        "--max-queue-size",
+        "off",
+        "--max-bytes-per-topic",
+        "200000000",
+    ])
+    .await
+    .unwrap();
     let link = Link::to(server.address(), 11).await.unwrap();
     let delays = ["--base-reconnect-delay", "0.001", "--max-reconnect-delay", "0.02"];
     let mut tail = Tail::of(&link.url("/events?topic=t&from=earliest"), &delays).unwrap();
@@ -77,7 +86,8 @@ async fn every_event_arrives_once_and_in_order_over_a_link_that_is_cut_two_hundr
     };
     let reading = async {
         for number in 0..N_EVENTS {
-            ensure!(tail.next_data().await? == payload(number), "event {number} is the next one, and whole");
+            let data = tail.next_data().await?;
+            ensure!(data == payload(number), "event {number} is next, and whole, but {data:.20} came");
         }
         anyhow::Ok(())
     };

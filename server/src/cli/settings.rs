@@ -129,7 +129,7 @@ fn number_or(given: Option<Switchable<usize>>, default: Option<usize>) -> Option
 
 /// A span as it is written outside: seconds, fractions allowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Seconds(Duration);
+pub(super) struct Seconds(pub(super) Duration);
 
 impl FromStr for Seconds {
     type Err = &'static str;

@@ -2,9 +2,11 @@
 
 use super::Failure;
 use super::http::{parse_topic, parse_url};
+use super::settings::Seconds;
 use crate::client::{Subscriber, SubscriberUrl, Update};
 use clap::{Args, ValueEnum};
 use heartwire_protocol::Topic;
+use heartwire_protocol::backoff::Backoff;
 use heartwire_protocol::connection::{Notice, Resume, Settings, State};
 use reqwest::Url;
 use serde::Serialize;
@@ -32,6 +34,12 @@ pub(super) struct TailArgs {
     /// Print each event as a JSON object with its id, type and data
     #[arg(long)]
     json: bool,
+    /// Longest delay before the first try to reconnect; it doubles with each further one
+    #[arg(long, value_name = "SECONDS", default_value = "1")]
+    base_reconnect_delay: Seconds,
+    /// Longest delay before any try to reconnect
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    max_reconnect_delay: Seconds,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -50,15 +58,20 @@ struct JsonLine<'a> {
 
 pub(super) async fn run(args: TailArgs) -> Result<(), Failure> {
     let resume = match (&args.last_event_id, args.from) {
-        (Some(id), _) => Resume::After(id.clone()),
-        (None, Some(From::Earliest)) => Resume::Earliest,
-        (None, None) => Resume::Live,
+        (Some(id), _) => Some(Resume::After(id.clone())),
+        (None, Some(From::Earliest)) => Some(Resume::Earliest),
+        (None, None) => None,
     };
     let mut tails = JoinSet::new();
     for url in &args.urls {
         let url = SubscriberUrl::new(url, &args.topics).map_err(|err| Failure::of(err.to_string()))?;
-        let seed = crate::environment::random();
-        let subscriber = Subscriber::new(url, Settings { resume: resume.clone(), seed, ..Settings::default() });
+        let settings = Settings {
+            resume: resume.clone().unwrap_or_else(|| url.resume().clone()),
+            backoff: Backoff { base_delay: args.base_reconnect_delay.0, max_delay: args.max_reconnect_delay.0 },
+            seed: crate::environment::random(),
+            ..Settings::default()
+        };
+        let subscriber = Subscriber::new(url, settings);
         let subscriber = subscriber.map_err(|err| Failure::new("cannot set up an HTTP client", &err))?;
         tails.spawn(tail(subscriber, args.json));
     }
@@ -94,7 +107,7 @@ async fn tail(mut subscriber: Subscriber, json: bool) -> Result<(), Failure> {
             Update::BadFrame { id, error } => say(&format!("event {id}: {error}")),
             Update::Notice(Notice::Gap(gap)) => {
                 let from = gap.from.as_deref().unwrap_or("an unknown point");
-                say(&format!("gap: events between {from} and {} are gone ({:?})", gap.to, gap.reason));
+                say(&format!("gap: events between {from} and {} are gone ({})", gap.to, gap.reason.as_str()));
             }
             Update::Notice(Notice::State(state)) => {
                 last_state = Some(state);
@@ -104,7 +117,9 @@ async fn tail(mut subscriber: Subscriber, json: bool) -> Result<(), Failure> {
         }
     }
     match last_state {
-        Some(State::Closed { reason }) => Err(Failure::of(format!("{}: closed: {reason:?}", subscriber.url()))),
+        Some(State::Closed { reason }) => {
+            Err(Failure::of(format!("{}: closed: {}", subscriber.url(), reason.as_str())))
+        }
         _ => Ok(()),
     }
 }
@@ -115,10 +130,10 @@ fn in_words(state: State) -> String {
         State::Connecting { attempt } => format!("connecting again, attempt {attempt}"),
         State::Open => "open".into(),
         State::Waiting { attempt, delay, reason } => {
-            format!("waiting {:.1} s before attempt {attempt}: {reason:?}", delay.as_secs_f64())
+            format!("waiting {:.1} s before attempt {attempt}: {}", delay.as_secs_f64(), reason.as_str())
         }
-        State::Polling { reason } => format!("polling: {reason:?}"),
-        State::Closed { reason } => format!("closed: {reason:?}"),
+        State::Polling { reason } => format!("polling: {}", reason.as_str()),
+        State::Closed { reason } => format!("closed: {}", reason.as_str()),
     }
 }
 

@@ -13,6 +13,7 @@ const OWN_PARAMETERS: [&str; 5] = ["last_event_id", "from", "frames", "cursor", 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriberUrl {
     stream: Url,
+    resume: Resume,
 }
 
 /// The URL cannot be read from.
@@ -37,8 +38,7 @@ impl std::error::Error for UrlError {}
 
 impl SubscriberUrl {
     /// Takes the URL of a hub, its prefix included, or that of a stream as a page would open it; and
-    /// topics beside those that the URL names. A resume point in the URL is left out: the state
-    /// machine owns it.
+    /// topics beside those that the URL names. A resume point in the URL becomes [`resume`](Self::resume).
     ///
     /// # Errors
     /// The URL is not an http URL, or no topic is named.
@@ -61,7 +61,14 @@ impl SubscriberUrl {
         stream.set_fragment(None);
         let topics = topics.iter().map(|topic| ("topic", topic.as_str()));
         stream.query_pairs_mut().clear().extend_pairs(pairs).extend_pairs(topics);
-        Ok(Self { stream })
+        Ok(Self { stream, resume: resume_of(url) })
+    }
+
+    /// Where the URL says to begin, by `last_event_id` or `from`: for the settings of the state machine,
+    /// which owns the resume point from then on.
+    #[must_use]
+    pub fn resume(&self) -> &Resume {
+        &self.resume
     }
 
     pub(super) fn stream(&self, resume: &Resume) -> Url {
@@ -92,6 +99,15 @@ impl SubscriberUrl {
     }
 }
 
+fn resume_of(url: &Url) -> Resume {
+    let value = |wanted: &str| url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
+    match (value("last_event_id").filter(|id| !id.is_empty()), value("from").as_deref()) {
+        (Some(id), _) => Resume::After(id),
+        (None, Some("earliest")) => Resume::Earliest,
+        (None, _) => Resume::Live,
+    }
+}
+
 fn resume_pair<'a>(id_name: &'a str, resume: &'a Resume) -> Option<(&'a str, &'a str)> {
     match resume {
         Resume::Live => None,
@@ -109,6 +125,20 @@ impl fmt::Display for SubscriberUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_is_read_from_where_its_url_says() {
+        let check = |query: &str, expected: Resume| {
+            let url = format!("http://hub/events?topic=a{query}").parse().unwrap();
+            let url = SubscriberUrl::new(&url, &[]).unwrap();
+            assert_eq!(url.resume(), &expected);
+            assert_eq!(url.to_string(), "http://hub/events?topic=a", "the machine's own parameter from now on");
+        };
+        check("", Resume::Live);
+        check("&from=earliest", Resume::Earliest);
+        check("&last_event_id=abc-7&from=earliest", Resume::After("abc-7".into()));
+        check("&last_event_id=&from=earliest", Resume::Earliest);
+    }
 
     #[test]
     fn a_hub_and_a_stream_lead_to_the_same_addresses() {
