@@ -75,7 +75,7 @@ async fn every_event_arrives_once_and_in_order_over_a_link_that_is_cut_two_hundr
     let link = Link::to(server.address(), 11).await.unwrap();
     let delays = ["--base-reconnect-delay", "0.001", "--max-reconnect-delay", "0.02"];
     let mut tail = Tail::of(&link.url("/events?topic=t&from=earliest"), &delays).unwrap();
-    link.set(Mood::Cutting { after_at_most: 30_000 });
+    link.set(Mood::Cutting { after_at_most: 10_000 });
 
     let publishing = async {
         for first in (0..N_EVENTS).step_by(100) {
