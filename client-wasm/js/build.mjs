@@ -1,0 +1,45 @@
+// Builds the package from src/ and generated/ into dist/:
+//   heartwire.js         the ES module, with heartwire_bg.wasm beside it
+//   heartwire.script.js  the classic script for a <script> tag, with the WebAssembly inside
+//   *.d.ts               the declarations, by the TypeScript compiler
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const wasm = join(here, 'generated/heartwire_bg.wasm');
+const { version } = JSON.parse(await readFile(join(here, 'package.json'), 'utf8'));
+
+await rm(join(here, 'dist'), { recursive: true, force: true });
+await mkdir(join(here, 'dist'));
+
+const bundle = (entry, outfile, format, inlinedWasm) =>
+  build({
+    absWorkingDir: here,
+    entryPoints: [entry],
+    outfile,
+    format,
+    bundle: true,
+    minify: true,
+    target: 'es2022',
+    legalComments: 'none',
+    define: { VERSION: JSON.stringify(version), INLINED_WASM: inlinedWasm },
+    // The glue's own address is dead code where the WebAssembly is inside.
+    logOverride: { 'empty-import-meta': 'silent' },
+  });
+
+// Resolved, since the compiler is installed at the root of the workspace.
+const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
+
+await Promise.all([
+  bundle('src/index.ts', 'dist/heartwire.js', 'esm', 'undefined'),
+  bundle('src/script.ts', 'dist/heartwire.script.js', 'iife', JSON.stringify(await readFile(wasm, 'base64'))),
+  copyFile(wasm, join(here, 'dist/heartwire_bg.wasm')),
+  promisify(execFile)(process.execPath, [compiler, '--project', here]).catch(({ stdout, stderr }) => {
+    throw new Error(`The declarations cannot be made.\n${stdout}${stderr}`);
+  }),
+]);

@@ -1,0 +1,431 @@
+/**
+ * The face of Heartwire: looks like an `EventSource`, and tells more. It owns nothing but what the page
+ * can see; the engine behind it decides, opens and closes.
+ */
+/// <reference lib="esnext.disposable" preserve="true" />
+
+import type { Connection, Counters, Engine, Sink } from './engine.js';
+import { type EventStreamEventMap, GapEvent, HeartbeatEvent, type State, type StateDetail, StateEvent, StreamErrorEvent } from './events.js';
+import { load } from './load.js';
+import { type CheckedOptions, type EventStreamOptions, check } from './options.js';
+import { passThrough } from './pass-through.js';
+
+const CONNECTING = 0;
+const OPEN = 1;
+const CLOSED = 2;
+
+/** What has happened on a stream so far. Counters only grow. */
+export interface Metrics {
+  /** The state of the link. */
+  readonly state: State;
+  /** How events come at the moment. */
+  readonly transport: 'stream' | 'polling' | 'none';
+  /** Streams that were tried, successful or not. */
+  readonly attempts: number;
+  /** Streams that came to life. */
+  readonly opened: number;
+  /** Streams that were lost or refused, for whatever reason. */
+  readonly losses: number;
+  /** Losses by silence alone. */
+  readonly silences: number;
+  /** Polls that were answered. */
+  readonly polls: number;
+  /** Heartbeats heard. */
+  readonly heartbeats: number;
+  /** Events given to the page. */
+  readonly delivered: number;
+  /** Events dropped since the page had had them. */
+  readonly duplicates: number;
+  /** Gaps told to the page. */
+  readonly gaps: number;
+  /** Compressed events that were opened. */
+  readonly frames: number;
+  /** Compressed events that could not be opened. */
+  readonly badFrames: number;
+  /** How many bytes fewer the opened frames were on the wire than their payloads. */
+  readonly bytesSavedByFrames: number;
+  /** The length of all payloads given to the page, in UTF-16 units, as `data.length` counts. */
+  readonly payloadLength: number;
+  /** The latency of the last heartbeat in milliseconds; `null` before the first. */
+  readonly lastHeartbeatLatency: number | null;
+}
+
+type Handler<E extends Event> = ((this: EventStream, event: E) => unknown) | null;
+type Listener<E extends Event> = ((this: EventStream, event: E) => unknown) | { handleEvent(event: E): unknown };
+
+/**
+ * A stream of Server-Sent Events that is kept open: every event once and in order, or a {@link GapEvent}
+ * that tells what is missing.
+ *
+ * It can stand wherever an `EventSource` stands. The differences: the reconnecting is its own, `error`
+ * events say what happened ({@link StreamErrorEvent.code}), and there are `state`, `heartbeat` and `gap`
+ * events. It works at once; the WebAssembly behind it is loaded with the first stream. Where it cannot
+ * be loaded, the browser's own `EventSource` does the work, with a warning in the console.
+ *
+ * Only events whose type has a listener are taken from the stream, as with `EventSource`. An event that
+ * the server publishes under the type `open`, `error` or `state` reaches the listeners of that type as
+ * a `MessageEvent`. Publishing under `connected`, `heartbeat`, `gap` and `closing` is refused by the server.
+ *
+ * Like an `EventSource`, a stream lives until it is closed, even when nothing refers to it.
+ *
+ * @typeParam Types - The types of the events that the server publishes. When they are named,
+ * a listener for any other is a type error. JSON payloads are text here: `JSON.parse(event.data)`.
+ *
+ * @example
+ * ```ts
+ * const stream = new EventStream<'progress' | 'done'>('/events', { topics: 'job-7' });
+ * stream.addEventListener('progress', (event) => draw(JSON.parse(event.data)));
+ * stream.addEventListener('gap', () => reload());
+ * stream.onstate = ({ state, reason }) => show(state, reason);
+ * ```
+ */
+export class EventStream<Types extends string = string> extends EventTarget {
+  /** {@link readyState} before the first event, and while it waits for the next try. */
+  static readonly CONNECTING = CONNECTING;
+  /** {@link readyState} while events come, by stream or by polling. */
+  static readonly OPEN = OPEN;
+  /** {@link readyState} when nothing more comes. */
+  static readonly CLOSED = CLOSED;
+  /** {@link readyState} before the first event, and while it waits for the next try. */
+  readonly CONNECTING = CONNECTING;
+  /** {@link readyState} while events come, by stream or by polling. */
+  readonly OPEN = OPEN;
+  /** {@link readyState} when nothing more comes. */
+  readonly CLOSED = CLOSED;
+
+  /** The address, made absolute, with its topics. */
+  readonly url: string;
+  /** Whether cookies go to another origin. */
+  readonly withCredentials: boolean;
+
+  readonly #options: CheckedOptions;
+  readonly #origin: string;
+  readonly #types = new Set<string>();
+  readonly #handlers = new Map<string, Handler<never>>();
+  /** `undefined` until the engine is loaded: what is asked of it before is remembered here. */
+  #connection: Connection | undefined;
+  #state: State = 'connecting';
+  /** Set at once by `close()`, though the engine may only hear of it when the listener at work has returned. */
+  #closed = false;
+  #enabled: boolean;
+  #payloadLength = 0;
+  #latency: number | null = null;
+
+  /**
+   * Opens a stream.
+   *
+   * @param url - The address of the stream, relative to the page or worker.
+   * @param options - See {@link EventStreamOptions}.
+   * @throws {TypeError} An option has the wrong type, is out of range, or is unknown. The message names it.
+   * @throws {DOMException} A `SyntaxError`: the address cannot be made out.
+   */
+  constructor(url: string | URL, options?: EventStreamOptions) {
+    super();
+    const checked = check(options);
+    const { topics, signal, enabled = true, withCredentials = false } = checked;
+    const address = resolve(url, topics);
+    this.url = address.href;
+    this.withCredentials = withCredentials;
+    this.#origin = address.origin;
+    this.#options = checked;
+    this.#enabled = enabled;
+
+    if (signal?.aborted) {
+      this.#closed = true;
+      this.#state = 'closed';
+      return;
+    }
+    signal?.addEventListener('abort', this.#abort);
+    load().then(
+      (engine) => this.#connect(engine),
+      (failure: unknown) => {
+        warn(failure);
+        this.#connect(passThrough);
+      },
+    );
+  }
+
+  /** As with an `EventSource`: {@link CONNECTING}, {@link OPEN} or {@link CLOSED}. {@link state} tells more. */
+  get readyState(): 0 | 1 | 2 {
+    const { state } = this;
+    return state === 'closed' ? CLOSED : state === 'open' || state === 'polling' ? OPEN : CONNECTING;
+  }
+
+  /** The state of the link. Each change is a `state` event. */
+  get state(): State {
+    return this.#closed ? 'closed' : this.#state;
+  }
+
+  /** The resume point: where a new stream would go on. Empty when there is none yet. Opaque text. */
+  get lastEventId(): string {
+    return this.#connection?.lastEventId() ?? this.#options.lastEventId ?? '';
+  }
+
+  /**
+   * The page's half of the one switch. `false` closes the stream and goes on by polling, without
+   * losing or repeating anything; `true` climbs back.
+   */
+  get enabled(): boolean {
+    return this.#enabled;
+  }
+
+  set enabled(enabled: boolean) {
+    this.#enabled = Boolean(enabled);
+    this.#connection?.setEnabled(this.#enabled);
+  }
+
+  /** What has happened so far. A fresh object with each call. */
+  metrics(): Metrics {
+    const { state } = this;
+    return {
+      ...NOTHING_YET,
+      ...this.#connection?.counters(),
+      state,
+      transport: state === 'open' ? 'stream' : state === 'polling' ? 'polling' : 'none',
+      payloadLength: this.#payloadLength,
+      lastHeartbeatLatency: this.#latency,
+    };
+  }
+
+  /** Closes the stream for good. The second time does nothing. */
+  close(): void {
+    if (this.#closed) {
+      return;
+    }
+    this.#closed = true;
+    this.#options.signal?.removeEventListener('abort', this.#abort);
+    if (this.#connection) {
+      this.#connection.close();
+    } else {
+      this.#changed({ state: 'closed', attempt: 0, delay: 0, reason: 'by-page' });
+    }
+  }
+
+  /** Adds a listener, and asks for events of that type from now on. The same as for any `EventTarget`. */
+  override addEventListener<K extends keyof EventStreamEventMap>(
+    type: K,
+    listener: Listener<EventStreamEventMap[K]> | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener<K extends Types>(
+    type: K,
+    listener: Listener<MessageEvent<string>> | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: string,
+    listener: Listener<never> | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void {
+    super.addEventListener(type, listener as EventListener | null, options);
+    // The engine is told of a type once. It keeps listening when the last listener is removed: that
+    // costs little, and the resume point goes on moving.
+    if (listener && !this.#types.has(type)) {
+      this.#types.add(type);
+      this.#connection?.listen(type);
+    }
+  }
+
+  /** Removes a listener. The same as for any `EventTarget`. */
+  override removeEventListener<K extends keyof EventStreamEventMap>(
+    type: K,
+    listener: Listener<EventStreamEventMap[K]> | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  override removeEventListener<K extends Types>(
+    type: K,
+    listener: Listener<MessageEvent<string>> | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  override removeEventListener(
+    type: string,
+    listener: Listener<never> | null,
+    options?: boolean | EventListenerOptions,
+  ): void {
+    super.removeEventListener(type, listener as EventListener | null, options);
+  }
+
+  /** Events come, by stream or by polling. */
+  get onopen(): Handler<Event> {
+    return this.#handler('open');
+  }
+  set onopen(handler: Handler<Event>) {
+    this.#handle('open', handler);
+  }
+
+  /** An event without a type of its own. */
+  get onmessage(): Handler<MessageEvent<string>> {
+    return this.#handler('message');
+  }
+  set onmessage(handler: Handler<MessageEvent<string>>) {
+    this.#handle('message', handler);
+  }
+
+  /** Something went wrong; `readyState` tells whether the stream goes on. */
+  get onerror(): Handler<StreamErrorEvent> {
+    return this.#handler('error');
+  }
+  set onerror(handler: Handler<StreamErrorEvent>) {
+    this.#handle('error', handler);
+  }
+
+  /** The link is in another state. */
+  get onstate(): Handler<StateEvent> {
+    return this.#handler('state');
+  }
+  set onstate(handler: Handler<StateEvent>) {
+    this.#handle('state', handler);
+  }
+
+  /** Events are gone for this reader. */
+  get ongap(): Handler<GapEvent> {
+    return this.#handler('gap');
+  }
+  set ongap(handler: Handler<GapEvent>) {
+    this.#handle('gap', handler);
+  }
+
+  /** A heartbeat came. */
+  get onheartbeat(): Handler<HeartbeatEvent> {
+    return this.#handler('heartbeat');
+  }
+  set onheartbeat(handler: Handler<HeartbeatEvent>) {
+    this.#handle('heartbeat', handler);
+  }
+
+  /** Closes the stream at the end of a `using` block. */
+  declare [Symbol.dispose]: () => void;
+
+  static {
+    // Not all hosts have the symbol yet; those that lack it have no `using` either.
+    if (Symbol.dispose) {
+      this.prototype[Symbol.dispose] = this.prototype.close;
+    }
+  }
+
+  #handler<E extends Event>(type: string): Handler<E> {
+    return (this.#handlers.get(type) as Handler<E> | undefined) ?? null;
+  }
+
+  #handle(type: keyof EventStreamEventMap, handler: Handler<never>): void {
+    // [spec] "Event handlers": the listener stays where the first handler put it, and calls the current one.
+    if (!this.#handlers.has(type)) {
+      this.addEventListener(type, (event: Event) => this.#handler(type)?.call(this, event));
+    }
+    this.#handlers.set(type, typeof handler === 'function' ? handler : null);
+  }
+
+  #connect(engine: Engine): void {
+    if (this.#closed) {
+      return;
+    }
+    const connection = engine(this.url, this.#options, this.#sink());
+    this.#connection = connection;
+    for (const type of this.#types) {
+      connection.listen(type);
+    }
+    connection.setEnabled(this.#enabled);
+    connection.start();
+  }
+
+  #sink(): Sink {
+    return {
+      forward: ({ type, data, lastEventId, origin }) => this.#message(type, data, lastEventId, origin),
+      deliver: (type, data, lastEventId) => this.#message(type, data, lastEventId, this.#origin),
+      state: (state, attempt, delay, reason) => this.#changed({ state, attempt, delay, reason: reason ?? null }),
+      heartbeat: (latency) => {
+        this.#latency = latency;
+        this.dispatchEvent(new HeartbeatEvent(latency));
+      },
+      gap: (from, to, reason) => this.dispatchEvent(new GapEvent(from ?? null, to, reason)),
+      error: (code, message) => this.dispatchEvent(new StreamErrorEvent(code, message)),
+    };
+  }
+
+  #message(type: string, data: string, lastEventId: string, origin: string): void {
+    this.#payloadLength += data.length;
+    this.dispatchEvent(new MessageEvent(type, { data, lastEventId, origin }));
+  }
+
+  #changed(detail: StateDetail): void {
+    const { state, attempt, delay, reason } = detail;
+    const before = this.readyState;
+    this.#state = state;
+    if (this.#options.debug) {
+      console.debug(`heartwire: ${state}`, { url: this.url.replace(/\?.*/, ''), attempt, delay, reason });
+    }
+    if (state === 'closed' && reason !== 'switched-off') {
+      this.#connection &&= epitaph(this.#connection);
+    }
+    this.dispatchEvent(new StateEvent(detail));
+    // An EventSource tells each loss and its own giving up as an `error`; so do we, with the reason.
+    if (reason && (state === 'waiting' || reason === 'gave-up' || reason === 'stopped')) {
+      this.dispatchEvent(new StreamErrorEvent(reason, ''));
+    } else if (before !== OPEN && this.readyState === OPEN) {
+      this.dispatchEvent(new Event('open'));
+    }
+  }
+
+  readonly #abort = (): void => this.close();
+}
+
+/**
+ * What stands for a connection that is over for good. The connection itself has to go: it holds this
+ * stream from within WebAssembly, where the garbage collector does not see that the two hold but each other.
+ */
+function epitaph(connection: Connection): Connection {
+  const lastEventId = connection.lastEventId();
+  const counters = connection.counters();
+  const nothing = () => {};
+  return {
+    start: nothing,
+    listen: nothing,
+    setEnabled: nothing,
+    close: nothing,
+    lastEventId: () => lastEventId,
+    counters: () => counters,
+  };
+}
+
+const NOTHING_YET: Counters = {
+  attempts: 0,
+  opened: 0,
+  losses: 0,
+  silences: 0,
+  polls: 0,
+  heartbeats: 0,
+  delivered: 0,
+  duplicates: 0,
+  gaps: 0,
+  frames: 0,
+  badFrames: 0,
+  bytesSavedByFrames: 0,
+};
+
+/** [spec] The EventSource constructor: relative to the document or worker, and a `SyntaxError` when that fails. */
+function resolve(url: string | URL, topics: readonly string[]): URL {
+  let address: URL;
+  try {
+    address = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
+  } catch {
+    throw new DOMException(`heartwire: "${url}" is not an address`, 'SyntaxError');
+  }
+  address.hash = '';
+  for (const topic of topics) {
+    address.searchParams.append('topic', topic);
+  }
+  return address;
+}
+
+let warned = false;
+
+function warn(failure: unknown): void {
+  if (!warned) {
+    warned = true;
+    console.warn(
+      'heartwire: the WebAssembly cannot be loaded, so the browser\'s own EventSource does the work: no silence limit, no polling. ' +
+        "Is heartwire_bg.wasm beside the script, and does the content security policy allow 'wasm-unsafe-eval'?",
+      failure,
+    );
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * What a page can be told besides the server's own events. Each kind has a class, so that
+ * `event instanceof StateEvent` tells it from an event which the server published under the same
+ * type: those are always a `MessageEvent`.
+ */
+
+/** The state of the link. `waiting` is between two tries; `polling` means that events come by polling. */
+export type State = 'connecting' | 'open' | 'waiting' | 'polling' | 'closed';
+
+/**
+ * How a link was lost.
+ *
+ * - `refused`: the server could not be reached, or refused the stream.
+ * - `connect-timeout`: nothing came within `connectTimeout`.
+ * - `cut`: the link was cut, or the server ended it without a word.
+ * - `silent`: nothing was heard for longer than `heartbeatTimeout`.
+ * - `draining`, `rotated`, `lagged`, `token-expired`, `disabled`: the server ended the stream and said why;
+ *   `closing` when it gave a reason that this version does not know.
+ * - `poll-failed`: polls fail.
+ */
+export type LossReason =
+  | 'refused'
+  | 'connect-timeout'
+  | 'cut'
+  | 'silent'
+  | 'draining'
+  | 'rotated'
+  | 'lagged'
+  | 'token-expired'
+  | 'disabled'
+  | 'closing'
+  | 'poll-failed';
+
+/**
+ * Why events come by polling.
+ *
+ * - `switched-off`: `enabled` is `false`.
+ * - `server-disabled`: the server has streaming switched off.
+ * - `stream-blocked`: streams do not get through, though the server is there.
+ */
+export type PollReason = 'switched-off' | 'server-disabled' | 'stream-blocked';
+
+/**
+ * Why nothing more comes.
+ *
+ * - `by-page`: `close()` was called, or the `signal` was aborted.
+ * - `gave-up`: `maxReconnectAttempts` were used up.
+ * - `stopped`: the server told the client to stop.
+ * - `switched-off`: `enabled` is `false` and so is `polling`. Setting `enabled` opens the link again.
+ */
+export type ClosedReason = 'by-page' | 'gave-up' | 'stopped' | 'switched-off';
+
+/** What a {@link StateEvent} tells. */
+export interface StateDetail {
+  readonly state: State;
+  readonly attempt: number;
+  readonly delay: number;
+  readonly reason: LossReason | PollReason | ClosedReason | null;
+}
+
+/** The link is in another state. Dispatched under the type `state`. */
+export class StateEvent extends Event implements StateDetail {
+  /** The new state. */
+  readonly state: State;
+  /**
+   * Which try in a row this is. In `connecting`: 0 for the first one and after a healthy link, then 1, 2, …
+   * In `waiting`: the number of the try that comes next. Otherwise 0.
+   */
+  readonly attempt: number;
+  /** In `waiting`: how long it takes until the next try, in milliseconds. Otherwise 0. */
+  readonly delay: number;
+  /** Why: a {@link LossReason} in `waiting`, a {@link PollReason} in `polling`, a {@link ClosedReason} in `closed`, else `null`. */
+  readonly reason: LossReason | PollReason | ClosedReason | null;
+
+  constructor(detail: StateDetail) {
+    super('state');
+    this.state = detail.state;
+    this.attempt = detail.attempt;
+    this.delay = detail.delay;
+    this.reason = detail.reason;
+  }
+}
+
+/** A heartbeat came. Dispatched under the type `heartbeat`. */
+export class HeartbeatEvent extends Event {
+  /**
+   * How much later than the fastest heartbeat of this stream it came, in milliseconds. The clocks of
+   * two machines cannot be compared, so this is the part of the latency that can be known.
+   */
+  readonly latency: number;
+
+  constructor(latency: number) {
+    super('heartbeat');
+    this.latency = latency;
+  }
+}
+
+/**
+ * Why events are gone: `evicted` from the server's history, of `other-epoch` (the server's log was
+ * begun anew), `lagged` (this reader was too slow), `bad-cursor` (the resume point was not one of
+ * this server), `unknown` (a newer server's reason).
+ */
+export type GapReason = 'evicted' | 'other-epoch' | 'lagged' | 'bad-cursor' | 'unknown';
+
+/**
+ * Events are gone for this reader; what follows is complete again. The moment to load afresh whatever
+ * is kept in step by events. Dispatched under the type `gap`.
+ */
+export class GapEvent extends Event {
+  /** The last event id before the gap; `null` when the resume point made no sense to the server. */
+  readonly from: string | null;
+  /** The first event id after the gap: the stream goes on after it. */
+  readonly to: string;
+  /** Why the events are gone. */
+  readonly reason: GapReason;
+
+  constructor(from: string | null, to: string, reason: GapReason) {
+    super('gap');
+    this.from = from;
+    this.to = to;
+    this.reason = reason;
+  }
+}
+
+/**
+ * What a {@link StreamErrorEvent} is about, as a stable word: how a link was lost ({@link LossReason}),
+ * how it came to its end (`gave-up`, `stopped`), or
+ *
+ * - `bad-frame`: a compressed event cannot be opened. It is lost; the stream goes on.
+ * - `bad-control`: a control event of the server makes no sense, and was ignored.
+ * - `bad-answer`: the answer to a poll makes no sense.
+ *
+ * or the `code` of a refusal by the server, told while polling.
+ */
+export type StreamErrorCode =
+  | LossReason
+  | 'gave-up'
+  | 'stopped'
+  | 'bad-frame'
+  | 'bad-control'
+  | 'bad-answer'
+  // Keeps the words above in an editor's list of suggestions.
+  | (string & {});
+
+/** Something went wrong; whether the stream goes on is told by its `readyState`. Dispatched under the type `error`. */
+export class StreamErrorEvent extends Event {
+  /** A stable word for programs. */
+  readonly code: StreamErrorCode;
+  /** One clause for people; empty when `code` says it all. Never holds any payload. */
+  readonly message: string;
+
+  constructor(code: StreamErrorCode, message: string) {
+    super('error');
+    this.code = code;
+    this.message = message;
+  }
+}
+
+/** The events that {@link EventStream} itself dispatches, by type. */
+export interface EventStreamEventMap {
+  open: Event;
+  error: StreamErrorEvent;
+  state: StateEvent;
+  heartbeat: HeartbeatEvent;
+  gap: GapEvent;
+  message: MessageEvent<string>;
+}

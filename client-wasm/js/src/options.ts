@@ -1,0 +1,128 @@
+/** The options of a stream and their checks. Unknown names are refused, since a misspelt option would do nothing. */
+
+/** How a stream behaves. All are optional; spans are in milliseconds. The defaults suit a page on the open internet. */
+export interface EventStreamOptions {
+  /** The topics to read, added to the URL as `topic=`. Default: those that the URL names. */
+  topics?: string | readonly string[] | undefined;
+  /** `false` polls and never opens a stream. Can be changed at any time: {@link EventStream.enabled}. Default `true`. */
+  enabled?: boolean | undefined;
+  /** Whether polling may stand in where a stream is switched off or does not get through. Default `true`. */
+  polling?: boolean | undefined;
+  /** Begin after the event with this id, such as one that was kept over a reload. Default: see {@link from}. */
+  lastEventId?: string | null | undefined;
+  /** Where to begin without a `lastEventId`: with what is published from now on, or with all that the server still has. Default `live`. */
+  from?: 'live' | 'earliest' | undefined;
+  /** Whether cookies go to another origin, as with `EventSource`. Default `false`. */
+  withCredentials?: boolean | undefined;
+  /** Whether the server may compress large events one by one. They arrive opened. Default `true`. */
+  compression?: boolean | undefined;
+  /**
+   * The longest silence on an open stream; then it counts as lost. At least 10; `Infinity` bears any silence.
+   * Default `null`: one and a half of the server's heartbeat interval, so 45,000 for one of 30 s.
+   */
+  heartbeatTimeout?: number | null | undefined;
+  /** How long a stream may take from the first try to its first event, and a request beyond its `pollWait`. At least 10. Default 15,000. */
+  connectTimeout?: number | undefined;
+  /** The longest delay before the first try to reconnect; it doubles with each try. The real delay is drawn between a tenth of it and the whole. At least 10. Default 1,000. */
+  baseReconnectDelay?: number | undefined;
+  /** The longest delay before any try to reconnect, unless the server asks for more (it gets ten minutes at most). At least 10. Default 30,000. */
+  maxReconnectDelay?: number | undefined;
+  /** Give up after so many failed tries in a row. A whole number from 0. Default `Infinity`: never. */
+  maxReconnectAttempts?: number | undefined;
+  /** A link that was heard for this long is healthy: tries are counted afresh after it. Default 10,000. */
+  healthyAfter?: number | undefined;
+  /** The least time between the starts of two polls. At least 10. Default 2,000. */
+  pollInterval?: number | undefined;
+  /** How long the server may hold back a poll until there is something to tell. From 0 to 30,000. Default 25,000. */
+  pollWait?: number | undefined;
+  /** While polling: how often to look whether a stream works again. At least 10. Default 30,000. */
+  probeInterval?: number | undefined;
+  /** The most bytes that one compressed event may open to; a larger one is an `error` event with code `bad-frame`. From 1 to 1 GiB. Default 16,777,216 (16 MiB). */
+  maxFrameBytes?: number | undefined;
+  /** Closes the stream when it is aborted. */
+  signal?: AbortSignal | undefined;
+  /** Writes each state to the console, by `console.debug`. Never a payload, nor the query of the URL. Default `false`. */
+  debug?: boolean | undefined;
+}
+
+/** Options that are known to make sense. What is absent has its default, which the engine knows. */
+export type CheckedOptions = Omit<EventStreamOptions, 'topics'> & { readonly topics: readonly string[] };
+
+/** What an option must be, in words for the error, and whether a value is that. */
+interface Rule {
+  readonly must: string;
+  readonly holds: (value: unknown) => boolean;
+}
+
+const LONGEST_WAIT = 30_000;
+const MOST_FRAME_BYTES = 2 ** 30;
+// A stream that is tried again after less is a way to take a server down.
+const SHORTEST_SPAN = 10;
+
+const isNumber = (value: unknown): value is number => typeof value === 'number';
+const isWhole = (value: unknown, least: number, most: number) =>
+  Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most;
+const isText = (value: unknown) => typeof value === 'string' && value !== '';
+
+const flag: Rule = { must: 'be true or false', holds: (value) => typeof value === 'boolean' };
+const span = (least: number, most = Number.MAX_SAFE_INTEGER): Rule => ({
+  must: `be a number of milliseconds, at least ${least}${most === LONGEST_WAIT ? ` and at most ${most}` : ''}`,
+  holds: (value) => isNumber(value) && value >= least && value <= most,
+});
+
+const RULES: { readonly [Name in keyof Required<EventStreamOptions>]: Rule } = {
+  topics: {
+    must: 'be a topic or an array of topics',
+    holds: (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
+  },
+  enabled: flag,
+  polling: flag,
+  lastEventId: { must: 'be an event id or null', holds: (value) => value === null || typeof value === 'string' },
+  from: { must: "be 'live' or 'earliest'", holds: (value) => value === 'live' || value === 'earliest' },
+  withCredentials: flag,
+  compression: flag,
+  heartbeatTimeout: {
+    must: `be a number of milliseconds, at least ${SHORTEST_SPAN}, or Infinity, or null`,
+    holds: (value) => value === null || (isNumber(value) && value >= SHORTEST_SPAN),
+  },
+  connectTimeout: span(SHORTEST_SPAN),
+  baseReconnectDelay: span(SHORTEST_SPAN),
+  maxReconnectDelay: span(SHORTEST_SPAN),
+  maxReconnectAttempts: {
+    must: 'be a whole number, at least 0, or Infinity',
+    holds: (value) => value === Infinity || isWhole(value, 0, Number.MAX_SAFE_INTEGER),
+  },
+  healthyAfter: span(0),
+  pollInterval: span(SHORTEST_SPAN),
+  pollWait: span(0, LONGEST_WAIT),
+  probeInterval: span(SHORTEST_SPAN),
+  maxFrameBytes: {
+    must: `be a whole number of bytes, at least 1 and at most ${MOST_FRAME_BYTES}`,
+    holds: (value) => isWhole(value, 1, MOST_FRAME_BYTES),
+  },
+  signal: { must: 'be an AbortSignal', holds: (value) => value instanceof AbortSignal },
+  debug: flag,
+};
+
+/**
+ * Checks the options.
+ *
+ * @throws {TypeError} An option has the wrong type, is out of range, or is unknown. The message names it.
+ */
+export function check(options: EventStreamOptions = {}): CheckedOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError('heartwire: the options must be an object');
+  }
+  // An option that is undefined is as good as absent, so that `{ topics: maybe }` works.
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  for (const [name, value] of given) {
+    if (!Object.hasOwn(RULES, name)) {
+      throw new TypeError(`heartwire: there is no option "${name}"`);
+    }
+    const { must, holds } = RULES[name as keyof EventStreamOptions];
+    if (!holds(value)) {
+      throw new TypeError(`heartwire: option "${name}" must ${must}`);
+    }
+  }
+  return { ...Object.fromEntries(given), topics: [options.topics ?? []].flat() };
+}

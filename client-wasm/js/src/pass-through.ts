@@ -1,0 +1,105 @@
+/**
+ * What is left without WebAssembly: the browser's own `EventSource`, which reconnects as it likes. Gaps
+ * are told and the switch closes it; no silence limit, no polling, no compression, no delays of our own.
+ */
+
+import type { Engine } from './engine.js';
+import type { ClosedReason } from './events.js';
+
+export const passThrough: Engine = (url, options, sink) => {
+  const types = new Set<string>();
+  let source: EventSource | undefined;
+  let started = false;
+  let enabled = options.enabled ?? true;
+  let lastId = options.lastEventId ?? '';
+
+  const hear = (event: Event) => {
+    // A plain `open` or `error` is the browser's own; with a payload it was published.
+    if (event instanceof MessageEvent) {
+      lastId = event.lastEventId || lastId;
+      sink.forward(event);
+    }
+  };
+
+  const hearGap = (event: MessageEvent<string>) => {
+    try {
+      const gap = JSON.parse(event.data);
+      lastId = event.lastEventId || gap.to;
+      sink.gap(gap.from ?? undefined, gap.to, gap.reason);
+    } catch {
+      sink.error('bad-control', 'the gap cannot be read');
+    }
+  };
+
+  const close = (reason: ClosedReason) => {
+    source?.close();
+    source = undefined;
+    sink.state('closed', 0, 0, reason);
+  };
+
+  const open = () => {
+    if (!started || source) {
+      return;
+    }
+    if (!enabled) {
+      close('switched-off');
+      return;
+    }
+    const address = new URL(url);
+    if (lastId) {
+      address.searchParams.set('last_event_id', lastId);
+    } else if (options.from === 'earliest') {
+      address.searchParams.set('from', 'earliest');
+    }
+    try {
+      source = new EventSource(address, { withCredentials: options.withCredentials ?? false });
+    } catch {
+      close('gave-up');
+      return;
+    }
+    const mine = source;
+    sink.state('connecting', 0, 0, undefined);
+    mine.addEventListener('open', () => sink.state('open', 0, 0, undefined));
+    mine.addEventListener('error', (event) => {
+      if (event instanceof MessageEvent) {
+        return;
+      }
+      if (mine.readyState === EventSource.CLOSED) {
+        close('gave-up');
+      } else {
+        sink.state('connecting', 1, 0, undefined);
+        sink.error('cut', '');
+      }
+    });
+    mine.addEventListener('gap', hearGap);
+    for (const type of types) {
+      mine.addEventListener(type, hear);
+    }
+  };
+
+  return {
+    start() {
+      started = true;
+      open();
+    },
+    listen(type) {
+      if (type !== 'gap' && type !== 'heartbeat') {
+        types.add(type);
+        source?.addEventListener(type, hear);
+      }
+    },
+    setEnabled(next) {
+      if (enabled !== next) {
+        enabled = next;
+        if (next) {
+          open();
+        } else {
+          close('switched-off');
+        }
+      }
+    },
+    close: () => close('by-page'),
+    lastEventId: () => lastId,
+    counters: () => ({}),
+  };
+};

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, test } from 'node:test';
+import { EventStream, init } from '../dist/heartwire.js';
+import { FakeEventSource, made, next, reset, state } from './host.mjs';
+
+const URL_OF_STREAM = 'http://hub.test/events';
+
+const warnings = [];
+const { warn } = console;
+
+before(() => {
+  console.warn = (...words) => warnings.push(words);
+});
+after(() => {
+  console.warn = warn;
+});
+beforeEach(() => {
+  reset();
+  // Neither a file nor a network brings the WebAssembly.
+  globalThis.fetch = async () => new Response('not found', { status: 404 });
+});
+
+test('init tells that the WebAssembly cannot be loaded', async () => {
+  await assert.rejects(init());
+});
+
+test('without WebAssembly the EventSource does the work, with one warning', async () => {
+  const stream = new EventStream(URL_OF_STREAM, { topics: 'a', lastEventId: 'a-1' });
+  const heard = [];
+  stream.onmessage = ({ data }) => heard.push(data);
+  stream.onstate = ({ state }) => heard.push(state);
+  const source = await made();
+  assert.equal(source.url.href, 'http://hub.test/events?topic=a&last_event_id=a-1');
+  source.greet('a-1');
+  source.send('message', 'hello', 'a-2');
+  assert.deepEqual(heard, ['connecting', 'open', 'hello']);
+  assert.equal(stream.lastEventId, 'a-2');
+  assert.equal(stream.metrics().transport, 'stream');
+
+  const gap = next(stream, 'gap');
+  source.send('gap', { from: 'a-2', to: 'a-9', reason: 'evicted' }, 'a-9');
+  assert.equal((await gap).to, 'a-9');
+
+  const lost = next(stream, 'error');
+  source.cut();
+  assert.equal((await lost).code, 'cut');
+  assert.equal(stream.readyState, 0, 'the browser reconnects');
+  assert.equal(source.readyState, 0);
+
+  const closed = state(stream, 'closed');
+  stream.close();
+  assert.equal((await closed).reason, 'by-page');
+  assert.equal(source.readyState, 2);
+
+  new EventStream(URL_OF_STREAM).close();
+  const second = new EventStream(URL_OF_STREAM);
+  await made();
+  second.close();
+  assert.equal(warnings.length, 1);
+});
+
+test('the switch opens and closes it', async () => {
+  const stream = new EventStream(URL_OF_STREAM, { enabled: false });
+  assert.equal((await state(stream, 'closed')).reason, 'switched-off');
+  assert.equal(FakeEventSource.made.length, 0);
+  const opening = made();
+  stream.enabled = true;
+  const source = await opening;
+  source.greet();
+  assert.equal(stream.state, 'open');
+  stream.enabled = false;
+  assert.equal(source.readyState, 2);
+  stream.close();
+});
+
+test('a browser that gives up is told', async () => {
+  const stream = new EventStream(URL_OF_STREAM);
+  const closed = state(stream, 'closed');
+  const error = next(stream, 'error');
+  const source = await made();
+  source.readyState = 2;
+  source.dispatchEvent(new Event('error'));
+  assert.equal((await closed).reason, 'gave-up');
+  assert.equal((await error).code, 'gave-up');
+});

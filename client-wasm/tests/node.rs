@@ -1,0 +1,157 @@
+//! What needs a host but no browser: exact stories over an `EventSource` and timers that a script
+//! stands in for.
+
+#![cfg(target_arch = "wasm32")]
+
+mod support;
+
+use js_sys::{Error, Reflect};
+use support::{client, evaluate, recorder};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+const URL: &str = "http://hub.test/events?topic=a";
+
+/// Puts an `EventSource` and timers in place that only write down what becomes of them.
+fn script_host() {
+    evaluate(
+        r#"
+        globalThis.sources = [];
+        globalThis.EventSource = class extends EventTarget {
+            constructor(url) { super(); this.url = url; this.types = []; this.closed = 0; sources.push(this); }
+            addEventListener(type, listener) { this.types.push(type); super.addEventListener(type, listener); }
+            close() { this.closed += 1; }
+        };
+        globalThis.timers = new Map();
+        globalThis.lastTimer = 0;
+        globalThis.realTimers ??= [setTimeout, clearTimeout];
+        globalThis.setTimeout = (callback, delay) => { timers.set(++lastTimer, { callback, delay }); return lastTimer; };
+        globalThis.clearTimeout = (id) => { timers.delete(id); };
+        "#,
+    );
+}
+
+fn restore_timers() {
+    evaluate("[globalThis.setTimeout, globalThis.clearTimeout] = realTimers;");
+}
+
+fn text(script: &str) -> String {
+    evaluate(script).as_string().expect("it is a string")
+}
+
+fn number(script: &str) -> f64 {
+    evaluate(script).as_f64().expect("it is a number")
+}
+
+#[wasm_bindgen_test]
+fn a_stream_and_its_timer_live_and_die_with_the_connection() {
+    script_host();
+    let recorder = recorder();
+    let client = client(URL, "{}", &recorder).expect("the options are right");
+    client.listen("progress");
+    assert_eq!(number("return sources.length + timers.size"), 0.0, "nothing before the start");
+
+    client.start();
+    client.start();
+    assert_eq!(number("return sources.length"), 1.0);
+    assert_eq!(text("return sources[0].url"), "http://hub.test/events?topic=a&frames=gzip");
+    assert_eq!(
+        text("return sources[0].types.join()"),
+        "open,error,connected,heartbeat,gap,closing,progress,progress+gzip"
+    );
+    client.listen("late");
+    client.listen("late");
+    client.listen("heartbeat");
+    client.listen("error");
+    assert_eq!(text("return sources[0].types.slice(8).join()"), "late,late+gzip,error+gzip");
+    assert_eq!(number("return [...timers.values()][0].delay"), 15_000.0, "for the first event");
+
+    client.close();
+    assert_eq!(number("return sources[0].closed"), 1.0);
+    assert_eq!(number("return timers.size"), 0.0);
+    client.close();
+    assert_eq!(recorder.lines(), ["state connecting", "state closed by-page"]);
+    restore_timers();
+}
+
+#[wasm_bindgen_test]
+fn an_error_closes_the_source_at_once() {
+    script_host();
+    let recorder = recorder();
+    let client = client(URL, r#"{ "polling": false }"#, &recorder).expect("the options are right");
+    client.start();
+    evaluate("sources[0].dispatchEvent(new Event('error'));");
+    assert_eq!(number("return sources[0].closed"), 1.0);
+    assert_eq!(recorder.lines(), ["state connecting", "state waiting refused"]);
+    client.close();
+    restore_timers();
+}
+
+#[wasm_bindgen_test]
+fn events_do_not_set_the_timer_anew() {
+    script_host();
+    let recorder = recorder();
+    let client = client(URL, r#"{ "heartbeatTimeout": 60000 }"#, &recorder).expect("the options are right");
+    client.start();
+    evaluate(
+        "sources[0].dispatchEvent(new MessageEvent('heartbeat', { data: '{\"time_ms\":1}', lastEventId: 'a-1' }));",
+    );
+    let set = number("return lastTimer");
+    evaluate(
+        "for (let i = 2; i < 100; i++) sources[0].dispatchEvent(\
+         new MessageEvent('heartbeat', { data: '{\"time_ms\":1}', lastEventId: `a-${i}` }));",
+    );
+    assert_eq!(number("return lastTimer"), set);
+    assert_eq!(number("return timers.size"), 1.0);
+
+    evaluate("const [[id, { callback }]] = timers; timers.delete(id); callback();");
+    assert_eq!(number("return lastTimer"), set + 1.0, "fired too early, so it is set for the rest");
+    assert!(recorder.lines().iter().all(|line| !line.contains("silent")));
+    client.close();
+    restore_timers();
+}
+
+#[wasm_bindgen_test]
+fn a_span_too_long_for_a_timer_is_cut() {
+    script_host();
+    let client = client(URL, r#"{ "connectTimeout": 1e15 }"#, &recorder()).expect("the options are right");
+    client.start();
+    assert_eq!(number("return [...timers.values()][0].delay"), f64::from(i32::MAX));
+    client.close();
+    restore_timers();
+}
+
+#[wasm_bindgen_test]
+fn options_that_make_no_sense_are_refused_by_name() {
+    let check = |options: &str, code: &str, name: &str| {
+        let error: Error = client(URL, options, &recorder()).err().expect("it is refused").unchecked_into();
+        assert_eq!(Reflect::get(&error, &"code".into()), Ok(code.into()));
+        let message = String::from(error.message());
+        assert!(message.contains(name), "{message}");
+    };
+    check(r#"{ "enabled": "yes" }"#, "bad-option", "enabled");
+    check(r#"{ "from": "now" }"#, "bad-option", "from");
+    check(r#"{ "lastEventId": 7 }"#, "bad-option", "lastEventId");
+    check(r#"{ "pollWait": -1 }"#, "bad-option", "pollWait");
+    check(r#"{ "connectTimeout": "soon" }"#, "bad-option", "connectTimeout");
+    check(r#"{ "maxReconnectAttempts": -1 }"#, "bad-option", "maxReconnectAttempts");
+    check(r#"{ "maxFrameBytes": 0 }"#, "bad-option", "maxFrameBytes");
+    let error: Error = client("/events", "{}", &recorder()).err().expect("it is refused").unchecked_into();
+    assert_eq!(Reflect::get(&error, &"code".into()), Ok("bad-address".into()));
+}
+
+#[wasm_bindgen_test]
+fn the_stream_begins_where_the_options_say() {
+    script_host();
+    let check = |options: &str, query: &str| {
+        let client = client(URL, options, &recorder()).expect("the options are right");
+        client.start();
+        client.close();
+        assert_eq!(text("return new URL(sources.at(-1).url).search"), query);
+    };
+    check(r#"{ "compression": false }"#, "?topic=a");
+    check(r#"{ "compression": false, "from": "earliest" }"#, "?topic=a&from=earliest");
+    check(r#"{ "from": "earliest", "lastEventId": "a-1" }"#, "?topic=a&frames=gzip&last_event_id=a-1");
+    check(r#"{ "compression": false, "from": "live", "lastEventId": null }"#, "?topic=a");
+    restore_timers();
+}
