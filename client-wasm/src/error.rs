@@ -1,6 +1,5 @@
 //! What can go wrong in this crate, each with a code that stays the same for good.
 
-use crate::words;
 #[cfg(feature = "polling")]
 use heartwire_protocol::answer::RefusalAnswer;
 use heartwire_protocol::frame::FrameError;
@@ -35,7 +34,7 @@ impl Trouble {
 
     pub(crate) fn detail(&self) -> &str {
         match self {
-            Self::BadFrame(error) => words::frame_error(*error),
+            Self::BadFrame(error) => error.as_str(),
             Self::BadControl => "a control event cannot be read",
             #[cfg(feature = "polling")]
             Self::BadAnswer => "the answer to a poll cannot be read",

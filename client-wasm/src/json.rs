@@ -4,12 +4,11 @@
 //! are a third of the whole client. Each struct is written out in full, so one that grows does not
 //! compile until this file has grown with it; that the names are the right ones is tested against serde's.
 
-use crate::words;
 use core::time::Duration;
 use heartwire_protocol::Control;
 #[cfg(feature = "polling")]
 use heartwire_protocol::answer::{PollAnswer, PolledEvent, RefusalAnswer};
-use heartwire_protocol::control::{Closing, Connected, Gap, Heartbeat};
+use heartwire_protocol::control::{Closing, ClosingReason, Connected, Gap, GapReason, Heartbeat};
 use js_sys::Reflect;
 use wasm_bindgen::prelude::*;
 
@@ -81,7 +80,7 @@ pub(crate) fn control(event_type: &str, data: &Json) -> Option<Control> {
         "heartbeat" => Control::Heartbeat(Heartbeat { time_ms: data.member("time_ms").whole()? }),
         "gap" => Control::Gap(gap(data)?),
         "closing" => Control::Closing(Closing {
-            reason: words::parse_closing_reason(&data.member("reason").text()?),
+            reason: ClosingReason::from_word(&data.member("reason").text()?),
             retry_ms: data.member("retry_ms").whole()?,
         }),
         _ => return None,
@@ -92,7 +91,7 @@ fn gap(data: &Json) -> Option<Gap> {
     Some(Gap {
         from: data.optional("from", Json::text)?,
         to: data.member("to").text()?,
-        reason: words::parse_gap_reason(&data.member("reason").text()?),
+        reason: GapReason::from_word(&data.member("reason").text()?),
     })
 }
 
@@ -143,7 +142,6 @@ pub(crate) fn ms_of_span(span: Duration) -> f64 {
 #[cfg(target_arch = "wasm32")]
 mod tests {
     use super::*;
-    use heartwire_protocol::control::{ClosingReason, GapReason};
     use wasm_bindgen_test::wasm_bindgen_test;
 
     fn parse(text: &str) -> Json {

@@ -8,7 +8,7 @@
 //! - `source`: one browser `EventSource`. `poll`: one request. `timer`: one `setTimeout`.
 //! - `sink`: what the page is told, in the words of the JavaScript API.
 //! - `options`, `address`: what the page asks for, checked.
-//! - `json`: what the browser has parsed, into the protocol's structs. `words`: reasons in words.
+//! - `json`: what the browser has parsed, into the protocol's structs.
 //! - `error`: what can go wrong here, each with a stable code.
 
 mod address;
@@ -21,7 +21,6 @@ mod poll;
 mod sink;
 mod source;
 mod timer;
-mod words;
 
 use driver::Driver;
 use options::Options;

@@ -2,7 +2,6 @@
 
 use crate::error::{Trouble, report};
 use crate::json::ms_of_span;
-use crate::words;
 use heartwire_protocol::connection::{Notice, State};
 use wasm_bindgen::prelude::*;
 use web_sys::MessageEvent;
@@ -69,7 +68,7 @@ impl Sink {
                 self.state(name, attempt, delay, reason)
             }
             Word::Notice(Notice::Heartbeat { latency }) => self.heartbeat(ms_of_span(*latency)),
-            Word::Notice(Notice::Gap(gap)) => self.gap(gap.from.as_deref(), &gap.to, words::gap_reason(gap.reason)),
+            Word::Notice(Notice::Gap(gap)) => self.gap(gap.from.as_deref(), &gap.to, gap.reason.as_str()),
             Word::Trouble(trouble) => self.error(trouble.code(), trouble.detail()),
         };
         if let Err(thrown) = told {
@@ -83,8 +82,8 @@ fn in_words(state: State) -> (&'static str, u32, f64, Option<&'static str>) {
     match state {
         State::Connecting { attempt } => ("connecting", attempt, 0.0, None),
         State::Open => ("open", 0, 0.0, None),
-        State::Waiting { attempt, delay, reason } => ("waiting", attempt, ms_of_span(delay), Some(words::loss(reason))),
-        State::Polling { reason } => ("polling", 0, 0.0, Some(words::poll_reason(reason))),
-        State::Closed { reason } => ("closed", 0, 0.0, Some(words::closed_reason(reason))),
+        State::Waiting { attempt, delay, reason } => ("waiting", attempt, ms_of_span(delay), Some(reason.as_str())),
+        State::Polling { reason } => ("polling", 0, 0.0, Some(reason.as_str())),
+        State::Closed { reason } => ("closed", 0, 0.0, Some(reason.as_str())),
     }
 }

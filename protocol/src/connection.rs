@@ -876,7 +876,9 @@ impl Connection {
     // The server's health.
 
     fn ask_health(&mut self, now: Moment) {
-        if self.health.is_none() && !matches!(self.plan, Plan::Closed) {
+        // Without polling the answer would change nothing.
+        let matters = self.settings.polling && !matches!(self.plan, Plan::Closed);
+        if matters && self.health.is_none() {
             let link = self.new_link();
             self.health = Some((link, now + self.settings.connect_timeout));
             self.actions.push_back(Action::AskHealth { link });

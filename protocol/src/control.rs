@@ -100,6 +100,13 @@ pub enum ClosingReason {
 }
 
 impl GapReason {
+    /// Reads the word on the wire; one of a newer server is [`Unknown`](Self::Unknown).
+    #[must_use]
+    pub fn from_word(word: &str) -> Self {
+        let known = [Self::Evicted, Self::OtherEpoch, Self::Lagged, Self::BadCursor];
+        known.into_iter().find(|reason| reason.as_str() == word).unwrap_or(Self::Unknown)
+    }
+
     /// The word for it, on the wire and for people.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -114,6 +121,13 @@ impl GapReason {
 }
 
 impl ClosingReason {
+    /// Reads the word on the wire; one of a newer server is [`Unknown`](Self::Unknown).
+    #[must_use]
+    pub fn from_word(word: &str) -> Self {
+        let known = [Self::Draining, Self::Rotated, Self::Lagged, Self::TokenExpired, Self::Disabled];
+        known.into_iter().find(|reason| reason.as_str() == word).unwrap_or(Self::Unknown)
+    }
+
     /// The word for it, on the wire and for people.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -230,9 +244,11 @@ mod tests {
         use {ClosingReason as C, GapReason as G};
         for reason in [G::Evicted, G::OtherEpoch, G::Lagged, G::BadCursor, G::Unknown] {
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+            assert_eq!(reason, G::from_word(reason.as_str()));
         }
         for reason in [C::Draining, C::Rotated, C::Lagged, C::TokenExpired, C::Disabled, C::Unknown] {
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+            assert_eq!(reason, C::from_word(reason.as_str()));
         }
     }
 

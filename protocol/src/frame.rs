@@ -48,9 +48,11 @@ pub enum FrameError {
     NotUtf8,
 }
 
-impl fmt::Display for FrameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl FrameError {
+    /// The error in a clause. What `Display` writes, for where formatting would cost too much.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
             Self::NotBase64 => "the frame is not base64",
             Self::NotGzip => "the frame is not gzip",
             Self::CutShort => "the frame is cut short",
@@ -58,7 +60,13 @@ impl fmt::Display for FrameError {
             Self::WrongChecksum => "the frame has a wrong checksum",
             Self::TooLarge { .. } => "the frame opens to more bytes than allowed",
             Self::NotUtf8 => "the frame does not hold text",
-        })
+        }
+    }
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

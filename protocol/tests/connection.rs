@@ -447,6 +447,13 @@ fn gives_up_when_all_attempts_are_used_up() {
 }
 
 #[test]
+fn without_polling_nobody_is_asked_what_would_change_nothing() {
+    let mut story = Story::new(Settings { polling: false, ..Settings::default() });
+    story.at(0, Input::Start);
+    assert_eq!(story.lost(10, 1), "close L1, waiting 1 Refused");
+}
+
+#[test]
 fn closing_is_final_whatever_comes_after() {
     let mut story = Story::open(Settings::default());
     assert_eq!(story.at(10, Input::Close), "close L1, closed ByPage");

@@ -17,6 +17,9 @@ use crate::{setup, shell, tree};
 
 /// The one target of the client.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// What makes the client's module small: a panic aborts without a word, and nothing that would be
+/// said in one is kept, nor the paths of this machine that it would name.
+const SMALL_FLAGS: &str = "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none -Zfmt-debug=none";
 
 /// Long enough for the download on a slow line to show itself, short enough for a machine that has none.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(20);
@@ -102,7 +105,7 @@ impl Toolchain {
     pub(crate) fn cargo_build_small(self) -> Command {
         let mut cargo = self.cargo("build");
         if self.has_library_source() {
-            cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zunstable-options -Cpanic=immediate-abort").args([
+            cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", SMALL_FLAGS).args([
                 "-Z",
                 "build-std=std",
                 "-Z",

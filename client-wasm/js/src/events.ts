@@ -15,7 +15,7 @@ export type State = 'connecting' | 'open' | 'waiting' | 'polling' | 'closed';
  * - `cut`: the link was cut, or the server ended it without a word.
  * - `silent`: nothing was heard for longer than `heartbeatTimeout`.
  * - `draining`, `rotated`, `lagged`, `token-expired`, `disabled`: the server ended the stream and said why;
- *   `closing` when it gave a reason that this version does not know.
+ *   `unknown` when it gave a reason that this version does not know.
  * - `poll-failed`: polls fail.
  */
 export type LossReason =
@@ -28,7 +28,7 @@ export type LossReason =
   | 'lagged'
   | 'token-expired'
   | 'disabled'
-  | 'closing'
+  | 'unknown'
   | 'poll-failed';
 
 /**

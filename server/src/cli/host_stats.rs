@@ -4,10 +4,9 @@ use super::Failure;
 use crate::{EventType, Hub, Topic, environment};
 use serde::Serialize;
 use std::ffi::OsStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, Networks, RefreshKind, System};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 /// The data of one event of type `host`.
 #[derive(Debug, Serialize)]
@@ -33,8 +32,11 @@ pub(super) fn spawn(hub: Hub, interval: Duration) -> Result<(), Failure> {
     // Reading the figures blocks, so a thread does it; room for one is enough, since old ones are worthless.
     let (figures, mut published) = mpsc::channel::<String>(1);
     std::thread::spawn(move || {
+        let mut next = Instant::now();
         while !figures.is_closed() {
-            std::thread::sleep(interval);
+            // On the beat, however long the reading took: a chart with a point a second shows no other.
+            next = (next + interval).max(Instant::now());
+            std::thread::sleep(next - Instant::now());
             match serde_json::to_string(&probe.read()) {
                 Ok(json) => drop(figures.try_send(json)),
                 Err(err) => tracing::warn!(%err, "the figures have no JSON form"),
@@ -80,11 +82,14 @@ impl Probe {
             }
         }
         let per_second = |bytes: u64| if elapsed_s > 0.0 { (bytes as f64 / elapsed_s) as u64 } else { 0 };
+        let cores: Vec<f32> = self.system.cpus().iter().map(sysinfo::Cpu::usage).collect();
+        // Not the system's own total, which is read a moment later and may lie outside the cores' range.
+        let total = cores.iter().sum::<f32>() / cores.len().max(1) as f32;
         let tenth = |percent: f32| (percent * 10.0).round() / 10.0;
         HostStats {
             time_ms: environment::wall_clock_ms(),
-            cpu: self.system.cpus().iter().map(|core| tenth(core.usage())).collect(),
-            cpu_total: tenth(self.system.global_cpu_usage()),
+            cpu: cores.into_iter().map(tenth).collect(),
+            cpu_total: tenth(total),
             memory_used_bytes: self.system.used_memory(),
             memory_total_bytes: self.system.total_memory(),
             network_received_bytes_per_s: per_second(received),
