@@ -1,0 +1,179 @@
+//! Heartwire beside its peers: one load generator drives them all in one run and writes one table and
+//! one picture. `cargo xtask bench` sets everything up and runs this.
+//!
+//! A map, from the outside in:
+//! - `plan`: how many readers, how fast, for how long; `metric`: what is measured, and the goals.
+//! - `peers`: how each server is started; `server`: one that runs; `proc_fs`: what it uses.
+//! - `measures`: the stages of a peer's round. `crowd` is the load generator, made of `reader`s and
+//!   `publisher`s; `ledger` keeps its books. `wire` counts bytes.
+//! - `payload` and `stamp`: what is published, and how it is known again. `http`: as much as is needed.
+//! - `samples`, `machine`, `results`: the figures; `table` and `picture` show them.
+//!
+//! Linux only: what a server uses is read from `/proc`.
+
+// Talking on the terminal is what this program does.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod crowd;
+mod http;
+mod ledger;
+mod machine;
+mod measures;
+mod metric;
+mod payload;
+mod peers;
+mod picture;
+mod plan;
+mod proc_fs;
+mod publisher;
+mod reader;
+mod results;
+mod samples;
+mod server;
+mod stamp;
+mod stop;
+mod table;
+mod wire;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::{Parser, ValueEnum as _};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::machine::Machine;
+use crate::measures::{Bench, Stage};
+use crate::peers::{Peer, Places};
+use crate::plan::{MAX_OPEN_FILES, Plan};
+use crate::results::{PeerResults, Results};
+use crate::stop::Stop;
+
+/// Measure Heartwire beside its peers.
+#[derive(Parser)]
+struct Args {
+    /// Small numbers: shows in a minute or two that everything works, and little about speed
+    #[arg(long)]
+    quick: bool,
+    /// Only this peer; may be given several times
+    #[arg(long, value_name = "NAME")]
+    only: Vec<Peer>,
+    /// Copy the results to docs/
+    #[arg(long)]
+    save: bool,
+    /// Folder for the results [default: target/bench]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            eprintln!("error: {err:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<()> {
+    let stop = Stop::on_signals()?;
+    let plan = if args.quick { Plan::quick() } else { Plan::full() };
+    raise_file_limit(&plan)?;
+    let places = Places::find(args.out)?;
+    fs::create_dir_all(places.out.join("log")).with_context(|| format!("cannot make {}", places.out.display()))?;
+
+    let asked = if args.only.is_empty() { Peer::value_variants().to_vec() } else { args.only };
+    let machine = Machine::look(&places.root);
+    let mut results = Results { machine, plan, peers: Vec::new(), skipped: Vec::new() };
+    for peer in Peer::value_variants().iter().filter(|peer| asked.contains(peer)) {
+        match peer.version(&places) {
+            Ok(version) => results.peers.push(PeerResults::new(*peer, version)),
+            Err(err) => {
+                eprintln!("{} is left out: {err:#}", peer.title());
+                results.skipped.push((*peer, format!("{err:#}")));
+            }
+        }
+    }
+    ensure!(!results.peers.is_empty(), "there is nothing to measure");
+    measure(&mut results, &places, &stop)?;
+    report(&results, &places)?;
+    if args.save {
+        save(&results, &places)?;
+    }
+    Ok(())
+}
+
+/// Round by round and not peer by peer, so that a machine that slows down does so for all.
+fn measure(results: &mut Results, places: &Places, stop: &Stop) -> Result<()> {
+    let bench = Bench { plan: &results.plan, places, stop };
+    let started = Instant::now();
+    for round in 0..bench.plan.rounds {
+        for peer in &mut results.peers {
+            eprintln!(
+                "{:>5} s  round {} of {}: {}",
+                started.elapsed().as_secs(),
+                round + 1,
+                bench.plan.rounds,
+                peer.peer.title()
+            );
+            for stage in Stage::ALL.into_iter().filter(|stage| stage.is_in_round(round)) {
+                let done = bench.run(stage, peer);
+                stop.check()?;
+                if let Err(err) = done {
+                    eprintln!("         {stage:?}: {err:#}");
+                    peer.remark(format!("{stage:?} stage: {err:#}"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn report(results: &Results, places: &Places) -> Result<()> {
+    let json = serde_json::to_string_pretty(results).context("the results cannot be written as JSON")?;
+    let table = table::markdown(results);
+    write(&places.out.join("results.json"), &(json + "\n"))?;
+    write(&places.out.join("bench.svg"), &picture::svg(results))?;
+    write(&places.out.join("table.md"), &table)?;
+    println!("{table}");
+    eprintln!("the picture and all figures: {}", places.out.display());
+    Ok(())
+}
+
+/// Puts the results where people read them.
+fn save(results: &Results, places: &Places) -> Result<()> {
+    let docs = places.root.join("docs");
+    let page = docs.join("performance.md");
+    let text = fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
+    let with_table = table::insert(&text, &table::markdown(results))
+        .with_context(|| format!("{} has lost its markers", page.display()))?;
+    write(&page, &with_table)?;
+    for (from, to) in [("results.json", "bench.json"), ("bench.svg", "bench.svg")] {
+        let from = places.out.join(from);
+        fs::copy(&from, docs.join(to)).with_context(|| format!("cannot copy {}", from.display()))?;
+    }
+    eprintln!("saved in docs/: performance.md, bench.json, bench.svg");
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// For this process and for the servers, which inherit it.
+fn raise_file_limit(plan: &Plan) -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = u64::from(MAX_OPEN_FILES);
+    let most = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let needed = plan.large as u64 + 500;
+    ensure!(most >= needed, "this takes {needed} open files, and the limit is {most}: raise it with ulimit -n");
+    // No limit at all is `None`, here as there.
+    if limit.current.is_some_and(|current| current < most) {
+        let raised = Rlimit { current: Some(most), maximum: limit.maximum };
+        setrlimit(Resource::Nofile, raised).context("cannot raise the limit of open files")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! What Linux tells about processes in `/proc`: processor time, memory, children.
+//!
+//! A server may be several processes. Each figure is the sum over the one that was started and all
+//! that descend from it.
+
+use std::fs;
+use std::ops::AddAssign;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+/// What a process and its descendants have used so far, or hold now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// In user space and in the kernel on its behalf.
+    pub(crate) cpu: Duration,
+    /// Resident memory in user space; a page shared by several processes counts once in all.
+    pub(crate) memory_bytes: u64,
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.cpu += other.cpu;
+        self.memory_bytes += other.memory_bytes;
+    }
+}
+
+impl Usage {
+    /// Of a process and its descendants.
+    pub(crate) fn of_tree(root: u32) -> Result<Self> {
+        let mut sum = Self::of(root).with_context(|| format!("process {root} has ended"))?;
+        for pid in descendants(root)? {
+            // One that has ended in the meantime uses nothing.
+            sum += Self::of(pid).unwrap_or_default();
+        }
+        Ok(sum)
+    }
+
+    fn of(pid: u32) -> Option<Self> {
+        let stat = Stat::read(pid)?;
+        let ticks_per_second = rustix::param::clock_ticks_per_second();
+        let cpu = Duration::from_millis(stat.cpu_ticks * 1_000 / ticks_per_second);
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+        Some(Self { cpu, memory_bytes: proportional_bytes(&rollup)? })
+    }
+}
+
+/// The processor time of this process.
+pub(crate) fn own_cpu() -> Duration {
+    let ticks = Stat::read(std::process::id()).map_or(0, |stat| stat.cpu_ticks);
+    Duration::from_millis(ticks * 1_000 / rustix::param::clock_ticks_per_second())
+}
+
+/// The children of `root`, theirs, and so on.
+pub(crate) fn descendants(root: u32) -> Result<Vec<u32>> {
+    let mut parents = Vec::new();
+    for entry in fs::read_dir("/proc").context("cannot read /proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        if let Some(stat) = Stat::read(pid) {
+            parents.push((pid, stat.parent));
+        }
+    }
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found.remove(0);
+    Ok(found)
+}
+
+/// What we need of `/proc/PID/stat`.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    parent: u32,
+    cpu_ticks: u64,
+}
+
+impl Stat {
+    fn read(pid: u32) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        // The name stands in parentheses and may itself hold spaces and parentheses.
+        let (_, after_name) = text.rsplit_once(')')?;
+        let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
+        let number = |nth: usize| fields.get(nth)?.parse::<u64>().ok();
+        // The fields proc(5) numbers 4, 14 and 15; the first one here is its third.
+        let (parent, user, system) = (number(1)?, number(11)?, number(12)?);
+        Some(Self { parent: u32::try_from(parent).ok()?, cpu_ticks: user + system })
+    }
+}
+
+/// The line `Pss:` of `/proc/PID/smaps_rollup`, in bytes.
+fn proportional_bytes(rollup: &str) -> Option<u64> {
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_process_may_hold_anything() {
+        let fields = "S 17 1 1 0 -1 4194560 1 2 3 4 250 50 0 0 20 0 1 0 7 1 2 3";
+        for name in ["nginx", "a b", "x) R 1 (", ") 1 2 3"] {
+            let text = format!("42 ({name}) {fields}\n");
+            assert_eq!(Stat::parse(&text), Some(Stat { parent: 17, cpu_ticks: 300 }), "{name}");
+        }
+        for broken in ["", "42", "42 (nginx", "42 (nginx) S", "42 (nginx) S x 1"] {
+            assert_eq!(Stat::parse(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn shared_memory_is_read_by_the_share() {
+        let rollup = "00400000-7ff [rollup]\nRss:      9000 kB\nPss:      1234 kB\nPss_Anon:   1000 kB\n";
+        assert_eq!(proportional_bytes(rollup), Some(1234 * 1024));
+        assert_eq!(proportional_bytes("Rss: 1 kB\nPss: many kB"), None);
+    }
+
+    #[test]
+    fn this_process_can_be_read_and_is_seen_by_its_parent() {
+        let pid = std::process::id();
+        assert!(Usage::of_tree(pid).expect("we run").memory_bytes > 100_000);
+        let parent = Stat::read(pid).expect("we run").parent;
+        assert!(descendants(parent).expect("/proc can be read").contains(&pid));
+    }
+}
