@@ -9,7 +9,7 @@ const COLUMNS: usize = 3;
 const PANEL_WIDTH: f64 = 380.0;
 const MARGIN: f64 = 32.0;
 const GUTTER: f64 = 28.0;
-const HEADER: f64 = 104.0;
+const HEADER: f64 = 122.0;
 const PANEL_HEADER: f64 = 52.0;
 const PANEL_FOOTER: f64 = 34.0;
 const ROW: f64 = 26.0;
@@ -30,6 +30,9 @@ const STYLE: &str = "
     .goal { stroke: #e8ecf1 }
   }
 ";
+
+const LEGEND: &str = "Shorter is better unless it says otherwise. In parentheses: so many times better Heartwire is \
+                      (below 1: worse). Dotted: the goal. Hollow: the floor, one bare write per reader.";
 
 /// One panel: a title, what it means, and one or several bars for each peer.
 struct Panel {
@@ -55,6 +58,7 @@ pub(crate) fn svg(results: &Results) -> String {
     );
     svg += &text(MARGIN, 48.0, "ink h1", "Heartwire beside its peers");
     svg += &text(MARGIN, 72.0, "soft small", &results.circumstances());
+    svg += &text(MARGIN, 91.0, "soft small", LEGEND);
     for (index, panel) in panels.iter().enumerate() {
         let x = MARGIN + (index % COLUMNS) as f64 * (PANEL_WIDTH + GUTTER);
         let y = HEADER + (index / COLUMNS) as f64 * panel_height;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use crate::machine::Machine;
-use crate::metric::Metric;
+use crate::metric::{Load, Metric};
 use crate::peers::Peer;
 use crate::plan::Plan;
 use crate::samples::median;
@@ -59,10 +59,15 @@ impl Results {
         metric.ratio(ours.median(metric)?, theirs.median(metric)?)
     }
 
-    /// The goal; for the throughput it is what another peer reached in this very run.
+    /// What we want to reach: a figure, or what follows from others of this very run.
     pub(crate) fn goal(&self, metric: Metric) -> Option<f64> {
+        let of = |peer, metric| self.of(peer)?.median(metric);
         match metric {
-            Metric::Flood => self.of(Peer::Axum)?.median(metric),
+            Metric::Flood => of(Peer::Axum, metric),
+            // Within a tenth of the floor.
+            Metric::Cpu(Load::Busy) => of(Peer::Bare, metric).map(|floor| floor * 1.1),
+            // Nine tenths of what a compressor for each connection would save.
+            Metric::WireGzip => of(Peer::Heartwire, Metric::WireOwn).map(|own| own / 0.9),
             _ => metric.goal(&self.plan),
         }
     }
@@ -128,6 +133,18 @@ fn as_rows<S: Serializer>(values: &BTreeMap<Metric, Vec<f64>>, serializer: S) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn some_goals_follow_from_what_the_others_reach_in_the_same_run() {
+        let mut results = crate::table::tests::results();
+        assert_eq!(results.goal(Metric::Cpu(Load::Busy)), None);
+        let mut floor = PeerResults::new(Peer::Bare, "1".into());
+        floor.add(Metric::Cpu(Load::Busy), 5.0);
+        results.peers.push(floor);
+        assert_eq!(results.goal(Metric::Cpu(Load::Busy)), Some(5.5));
+        assert_eq!(results.goal(Metric::Flood), Some(500_000.0));
+        assert_eq!(results.goal(Metric::Open), Some(1.0));
+    }
 
     #[test]
     fn the_best_is_the_highest_only_where_higher_is_better() {

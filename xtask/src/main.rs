@@ -1,6 +1,6 @@
 //! Every chore of this repository, as `cargo xtask <chore>`.
 //!
-//! Each chore has its file: `start`, `client` (build), `test`, `size` and `ci`. They share
+//! Each chore has its file: `start`, `client` (build), `test`, `size`, `bench` and `ci`. They share
 //! `setup` and `toolchain`, which bring missing tools; `tree`, which knows where things lie;
 //! `shell`, which runs other programs; `fresh`, which skips work whose inputs did not change; and
 //! `settings`, which reads `wasm-pack.toml`.
@@ -8,6 +8,7 @@
 // Talking on the terminal is what this program does.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod bench;
 mod ci;
 mod client;
 mod files;
@@ -44,6 +45,18 @@ enum Chore {
     Build,
     /// Weigh the npm package against its budget
     Size,
+    /// Measure the server beside its peers, with one load generator
+    Bench {
+        /// Small numbers: shows in a minute or two that everything works, and little about speed
+        #[arg(long)]
+        quick: bool,
+        /// Only this peer; may be given several times: heartwire, bare, axum, nchan, better-sse, sse-starlette
+        #[arg(long, value_name = "NAME")]
+        only: Vec<String>,
+        /// Put the table, the picture and the figures into docs/
+        #[arg(long)]
+        save: bool,
+    },
     /// Check formatting, lints, documentation and licences
     Ci,
 }
@@ -54,6 +67,7 @@ fn main() -> ExitCode {
         Chore::Test { stages } => test::test(&stages),
         Chore::Build => client::build(),
         Chore::Size => size::size(),
+        Chore::Bench { quick, only, save } => bench::bench(quick, &only, save),
         Chore::Ci => ci::ci(),
     };
     match done {

@@ -55,16 +55,16 @@ fn free_address(first: u16) -> Result<SocketAddr> {
 
 /// Takes the place of this process, so that Ctrl-C and every other signal reach the server itself.
 #[cfg(unix)]
-fn become_program(command: &mut Command) -> Result<()> {
+pub(crate) fn become_program(command: &mut Command) -> Result<()> {
     use std::os::unix::process::CommandExt as _;
     Err(command.exec()).with_context(|| format!("cannot run {}", command.get_program().display()))
 }
 
 /// Where a process cannot be replaced, waits; Ctrl-C goes to both.
 #[cfg(not(unix))]
-fn become_program(command: &mut Command) -> Result<()> {
+pub(crate) fn become_program(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot run {}", command.get_program().display()))?;
-    anyhow::ensure!(status.success(), "the server ended: {status}");
+    anyhow::ensure!(status.success(), "{} ended: {status}", command.get_program().display());
     Ok(())
 }
 

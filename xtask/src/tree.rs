@@ -32,7 +32,12 @@ pub(crate) fn node_tool(name: &str) -> PathBuf {
 
 /// The release build of the server.
 pub(crate) fn server_binary() -> PathBuf {
-    target("release").join(format!("heartwire{}", std::env::consts::EXE_SUFFIX))
+    release_binary("heartwire")
+}
+
+/// The release build of a program of this workspace.
+pub(crate) fn release_binary(name: &str) -> PathBuf {
+    target("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// The demo pages with the packaged client beside them, as the server is to serve them.

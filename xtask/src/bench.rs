@@ -1,0 +1,54 @@
+//! Sets up the peers, builds what is Rust, and becomes the benchmark: `cargo xtask bench`.
+//!
+//! A peer that this machine cannot have is left out by the benchmark itself, with a sentence; the
+//! reason why it could not be set up is told here.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::{fresh, setup, shell, start, toolchain, tree};
+
+const REQUIREMENTS: &str = "bench/peers/sse-starlette/requirements.txt";
+
+/// Measures all peers, or those named in `only`; `save` puts the results into docs/.
+pub(crate) fn bench(quick: bool, only: &[String], save: bool) -> Result<()> {
+    let peers = [("better-sse", setup::node_modules()), ("sse-starlette", sse_starlette()), ("nchan", nchan())];
+    for (peer, set_up) in peers {
+        if let Err(err) = set_up {
+            println!("{peer} cannot be set up: {err:#}");
+        }
+    }
+    let mut build = toolchain::cargo("build");
+    build.args(["--release", "--package", "heartwire", "--package", "heartwire-bench"]);
+    shell::run("building the server and the benchmark (some minutes the first time)", &mut build)?;
+    let mut bench = Command::new(tree::release_binary("heartwire-bench"));
+    bench.args(quick.then_some("--quick")).args(save.then_some("--save"));
+    bench.args(only.iter().flat_map(|name| ["--only", name]));
+    start::become_program(&mut bench)
+}
+
+/// Into an environment of its own, so that no Python of the system changes.
+fn sse_starlette() -> Result<()> {
+    let (venv, requirements) = (tree::target("bench/venv"), tree::at(REQUIREMENTS));
+    let python = venv.join("bin/python");
+    fresh::when_changed("bench-venv", std::slice::from_ref(&requirements), std::slice::from_ref(&python), || {
+        let python3 = shell::find("python3", &[]).context("python3 is missing")?;
+        shell::run("making a Python environment", Command::new(python3).args(["-m", "venv", "--clear"]).arg(&venv))?;
+        shell::run("fetching sse-starlette (some seconds)", &mut pip_install(&python, &requirements))?;
+        Ok(())
+    })
+}
+
+fn pip_install(python: &Path, requirements: &Path) -> Command {
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(requirements);
+    pip
+}
+
+/// Debian starts an nginx of its own after installing it, unless a policy forbids that: it is nothing
+/// to us, since the benchmark starts one with a configuration of its own on a free port.
+fn nchan() -> Result<()> {
+    setup::apt_install("installing nginx with its nchan module (some seconds)", &["nginx", "libnginx-mod-nchan"])
+}
