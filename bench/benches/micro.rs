@@ -8,7 +8,7 @@ use heartwire::{Delivery, Hub, Resume};
 use heartwire_protocol::{Data, Decoder, Event, EventId, EventType, Topic, encode, frame};
 use tokio::runtime::{Builder, Runtime};
 
-/// 187 bytes of JSON on one line.
+/// 194 bytes of JSON on one line.
 const PAYLOAD: &str = concat!(
     r#"{"type":"progress","id":"5f1c09ab","file":"backup-2026-03.tar.gz","bytes":1834405231,"total":3221225472,"#,
     r#""speed":12582912,"eta":110,"status":"most readers prefer short answers and clear figures"}"#

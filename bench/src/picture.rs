@@ -23,11 +23,11 @@ const STYLE: &str = "
   .goal { stroke: #1c2128; stroke-width: 1.5; stroke-dasharray: 3 3 }
   text { font: 13px system-ui, 'Segoe UI', 'Noto Sans', sans-serif } .h1 { font-size: 24px; font-weight: 700 }
   .h2 { font-size: 14px; font-weight: 600 } .small { font-size: 11.5px }
-  .value { font-variant-numeric: tabular-nums }
+  .value { font-variant-numeric: tabular-nums; paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
   @media (prefers-color-scheme: dark) {
     .page { fill: #12161c } .ink { fill: #e8ecf1 } .soft { fill: #93a0ae } .ours-text { fill: #ff7ba3 }
     .bar { fill: #4b5868 } .floor { stroke: #7d8a99 } .ours { fill: #f4366f } .track { fill: #1a2028 }
-    .goal { stroke: #e8ecf1 }
+    .goal { stroke: #e8ecf1 } .value { stroke: #12161c }
   }
 ";
 
@@ -116,25 +116,31 @@ fn draw(panel: &Panel, results: &Results, x: f64, y: f64) -> String {
     let values = || results.peers.iter().flat_map(|peer| panel.metrics.iter().filter_map(|m| peer.median(*m)));
     let most = values().chain(goal).fold(f64::MIN_POSITIVE, f64::max);
     let scale = (PANEL_WIDTH - LABEL_WIDTH - VALUE_WIDTH) / most;
+    // The line of the goal crosses bars, and goes behind words.
+    let mut words = String::new();
     for (index, peer) in results.peers.iter().enumerate() {
-        svg += &row(panel, results, peer, scale, x, y + PANEL_HEADER + index as f64 * ROW);
+        let (bars, text) = row(panel, results, peer, scale, x, y + PANEL_HEADER + index as f64 * ROW);
+        svg += &bars;
+        words += &text;
     }
     if let Some(goal) = goal {
         let (x, top) = (x + LABEL_WIDTH + goal * scale, y + PANEL_HEADER - 5.0);
         let bottom = top + results.peers.len() as f64 * ROW;
         svg += &format!("<path class=\"goal\" d=\"M{x:.1} {top:.1}V{bottom:.1}\"><title>goal</title></path>\n");
     }
-    svg
+    svg + &words
 }
 
-fn row(panel: &Panel, results: &Results, peer: &PeerResults, scale: f64, x: f64, y: f64) -> String {
+/// The bars of one peer, and the words beside them.
+fn row(panel: &Panel, results: &Results, peer: &PeerResults, scale: f64, x: f64, y: f64) -> (String, String) {
     let is_ours = peer.peer == Peer::Heartwire;
     let (bar_class, text_class) = match peer.peer {
         Peer::Heartwire => ("ours", "ours-text"),
         Peer::Bare => ("floor", "ink"),
         _ => ("bar", "ink"),
     };
-    let mut svg = text(x, y + BAR - 2.5, if is_ours { "ours-text" } else { "ink" }, peer.peer.title());
+    let name = text(x, y + BAR - 2.5, if is_ours { "ours-text" } else { "ink" }, peer.peer.title());
+    let mut bars = String::new();
     let medians: Vec<_> = panel.metrics.iter().map(|metric| peer.median(*metric)).collect();
     let thickness = BAR / medians.len() as f64;
     let mut longest: f64 = 0.0;
@@ -143,12 +149,14 @@ fn row(panel: &Panel, results: &Results, peer: &PeerResults, scale: f64, x: f64,
         let (left, top) = (x + LABEL_WIDTH, y + index as f64 * thickness);
         let (length, height) = ((value * scale).max(1.5), thickness - if medians.len() > 1 { 1.0 } else { 0.0 });
         longest = longest.max(length);
-        svg += &format!(
+        bars += &format!(
             "<rect class=\"{bar_class}\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{length:.1}\" height=\"{height:.1}\" rx=\"2\"/>\n"
         );
     }
     let value_x = x + LABEL_WIDTH + longest + 7.0;
-    svg + &text(value_x, y + BAR - 2.5, &format!("{text_class} value small"), &label(panel, results, peer, &medians))
+    let class = format!("{text_class} value small");
+    let value = text(value_x, y + BAR - 2.5, &class, &label(panel, results, peer, &medians));
+    (bars, name + &value)
 }
 
 /// The figure and the ratio; figures alone where there are several.
