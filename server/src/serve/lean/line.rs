@@ -14,8 +14,8 @@ use std::time::Duration;
 
 /// How long a socket may take no byte at all before its reader is given up.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
-/// What is read and thrown away at one go of a client that still talks.
-const DISCARD_BYTES: usize = 64 * 1024;
+/// How much a client may say behind its request before it is taken for no client of ours.
+const MAX_STRAY_BYTES: u32 = 1024 * 1024;
 
 pub(super) struct Line {
     // Given back before the socket closes: whoever sees the end can come again.
@@ -31,6 +31,7 @@ pub(super) struct Line {
     pub(super) call_at: Tick,
     /// It had a full batch, and its turn for the next one comes by itself.
     pub(super) is_behind: bool,
+    n_stray_bytes: u32,
     /// The rest of what was written last. The line is blocked while there is any.
     unsent: Bytes,
     stuck_at: Tick,
@@ -81,6 +82,7 @@ impl Line {
             switched_off_total,
             call_at: Tick::NEVER,
             is_behind: false,
+            n_stray_bytes: 0,
             unsent: Bytes::new(),
             stuck_at: Tick::NEVER,
         }
@@ -134,21 +136,20 @@ impl Line {
         }
     }
 
-    /// Throws away what the client says; a request was all that it had to say. Returns whether it
-    /// is still there.
+    /// Throws away what the client says; a request was all that it had to say. Bytes that stayed
+    /// unread would hide its end. Returns whether it is still there.
     pub(super) fn discard(&mut self) -> bool {
         let mut buffer = [0; 4 * 1024];
-        // Bounded, so that a client that never stops talking takes no more than its turn. What is
-        // left stays in the kernel and holds it back.
-        for _ in 0..DISCARD_BYTES / buffer.len() {
+        while self.n_stray_bytes <= MAX_STRAY_BYTES {
             match self.socket.read(&mut buffer) {
                 Ok(0) => return false,
-                Ok(_) => {}
+                Ok(n) => self.n_stray_bytes += n as u32,
                 Err(err) if err.kind() == ErrorKind::Interrupted => {}
                 Err(err) => return err.kind() == ErrorKind::WouldBlock,
             }
         }
-        true
+        tracing::debug!("a client never stops talking");
+        false
     }
 }
 
