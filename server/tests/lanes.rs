@@ -12,10 +12,12 @@ use axum::middleware::{Next, from_fn};
 use common::{Lane, Server, Stream, eventually, in_both_lanes, publish, publish_at_once, request};
 use futures_util::StreamExt;
 use heartwire::HubConfig;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 in_both_lanes! {
     middleware_sets_headers
@@ -79,6 +81,40 @@ async fn middleware_sets_headers(lane: Lane) {
         assert!(head.contains(header), "{head}");
     }
     stream.opened().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_streams_share_a_connection_of_http_2() {
+    let server = Server::start(Lane::Lean, HubConfig::default()).await;
+    let socket = TcpStream::connect(server.address).await.unwrap();
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket));
+    let (mut client, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    let mut streams = Vec::new();
+    for _ in 0..200 {
+        let request = Request::get("http://localhost/events?topic=a").body(Body::empty()).unwrap();
+        let response = client.send_request(request).await.unwrap();
+        streams.push(Stream::of(response.map(Body::new)).opened().await);
+    }
+    publish(&server.hub, "a", ["1"]).await;
+    for stream in &mut streams {
+        assert_eq!(stream.block().await.unwrap(), "id: abc-1\ndata: 1");
+    }
+    drop(streams.pop());
+    server.has_streams(199).await;
+    drop((client, streams));
+    server.has_streams(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_begins_like_http_2_need_not_be_it() {
+    let server = Server::start(Lane::Lean, HubConfig::default()).await;
+    let mut socket = server.send("P").await;
+    tokio::task::yield_now().await;
+    socket.write_all(b"OST /events?topic=a HTTP/1.0\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200 OK"), "{answer}");
 }
 
 /// Puts something around the body of each response.
