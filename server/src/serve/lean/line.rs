@@ -126,6 +126,7 @@ impl Line {
     /// Goes on with what the socket did not take.
     pub(super) fn resume(&mut self, now: Tick) -> Sent {
         match write(&mut self.socket, &self.unsent) {
+            // The poll can be wrong; then the line is as stuck as before.
             Ok(0) => Sent::Blocked,
             Ok(n) => {
                 self.unsent.advance(n);

@@ -104,7 +104,7 @@ impl Shard {
             self.hang_up(number);
         } else if event.is_writable() && line.is_blocked() {
             let sent = line.resume(self.now);
-            if self.settle(number, sent) == Sent::All {
+            if self.settle(number, sent) {
                 // Its deadlines have waited, too.
                 self.call(number);
                 self.feed(number);
@@ -166,7 +166,7 @@ impl Shard {
         let seat = self.groups.join(number, membership, Form { frames, coding }, &self.doorbell);
         slot.insert(Line::new(socket, seat, standing, state, switched_off_total, (permit, body)));
         let opening = [head.as_slice(), &coding.of(&opening)].concat();
-        if self.send(number, &opening.into()) == Sent::All {
+        if self.send(number, &opening.into()) {
             self.feed(number);
         }
     }
@@ -267,24 +267,28 @@ impl Shard {
         self.send(number, &[closing, coding.end()].concat().into());
     }
 
-    fn send(&mut self, number: u32, bytes: &Bytes) -> Sent {
+    fn send(&mut self, number: u32, bytes: &Bytes) -> bool {
         let sent = self.lines[number as usize].send(bytes, self.now);
         self.settle(number, sent)
     }
 
-    /// What follows from how a write went.
-    fn settle(&mut self, number: u32, sent: Sent) -> Sent {
+    /// What follows from how a write went. Returns whether the line is there and takes more.
+    fn settle(&mut self, number: u32, sent: Sent) -> bool {
         let line = &mut self.lines[number as usize];
-        if sent == Sent::Gone {
-            self.hang_up(number);
-        } else if sent == Sent::All && matches!(line.state, State::Closing) {
-            // Closing a socket with unread bytes would reset it, and could take the last words along.
-            line.discard();
-            self.hang_up(number);
-        } else {
-            self.reschedule(number);
+        match (sent, line.state) {
+            (Sent::Gone, _) => self.hang_up(number),
+            (Sent::All, State::Closing) => {
+                // Closing a socket with unread bytes would reset it, and could take the last words along.
+                line.discard();
+                self.hang_up(number);
+            }
+            (Sent::All, State::Open { .. } | State::Leaving { .. }) => {
+                self.reschedule(number);
+                return true;
+            }
+            (Sent::Blocked, _) => self.reschedule(number),
         }
-        sent
+        false
     }
 
     fn reschedule(&mut self, number: u32) {
