@@ -227,6 +227,11 @@ impl Hub {
         self.inner.streams.acquire()
     }
 
+    /// Tells hubs apart, for as long as there is a handle to this one.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.inner).addr()
+    }
+
     pub(crate) fn topics(&self) -> &RwLock<Topics> {
         &self.inner.recent.topics
     }

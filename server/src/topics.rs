@@ -49,7 +49,7 @@ pub(crate) struct BatchLimit {
 }
 
 /// A topic that has readers, and is therefore not dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct TopicKey(usize);
 
 /// What a reader finds after its position.

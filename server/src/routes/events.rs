@@ -12,5 +12,5 @@ pub(super) async fn stream(query: StreamQuery, State(hub): State<Hub>) -> Result
     }
     let permit = hub.stream_permit().ok_or(Problem::TooManyConnections)?;
     let subscription = hub.subscribe(&query.topics, query.resume);
-    Ok(EventStream::new(hub, subscription, query.frames, permit))
+    Ok(EventStream::new(subscription, query.frames, permit))
 }
