@@ -13,9 +13,10 @@ use std::sync::Arc;
 pub(crate) struct Standing {
     /// Everything of its topics up to this sequence was handed out.
     position: u64,
-    /// What its topics gave up before this sequence was gone before it came, and is not missed.
-    /// Never less than the position, so that equal places compare as equal.
-    floor: u64,
+    /// So many events had been given up, of all topics, when it came to read all that is kept: what was
+    /// gone by then is not missed. `None` for one that begins at a place of its own, and once it has
+    /// caught up, since nothing from before lies ahead of it any more: so equal places compare as equal.
+    n_evictions_before: Option<u64>,
     /// Whether it has once had everything there was: from then on it may not fall too far behind.
     caught_up: bool,
 }
@@ -29,8 +30,8 @@ pub(crate) enum Step {
 }
 
 impl Standing {
-    pub(crate) fn new(position: u64, floor: u64) -> Self {
-        Self { position, floor: floor.max(position), caught_up: false }
+    pub(crate) fn new(position: u64, n_evictions_before: Option<u64>) -> Self {
+        Self { position, n_evictions_before, caught_up: false }
     }
 
     pub(crate) fn position(self) -> u64 {
@@ -39,14 +40,18 @@ impl Standing {
 
     pub(crate) fn step(self, hub: &Hub, keys: &[TopicKey], limit: BatchLimit) -> Step {
         let topics = hub.topics().read();
-        let Reading::Batch { entries, position, more } = topics.read(keys, self.position, self.floor, limit) else {
+        let Reading::Batch { entries, position, more } =
+            topics.read(keys, self.position, self.n_evictions_before, limit)
+        else {
             return Step::Lagged;
         };
         let max_behind = hub.config().max_queue_size.filter(|_| self.caught_up && more);
         if max_behind.is_some_and(|max| topics.count_after(keys, self.position) > max) {
             return Step::Lagged;
         }
-        let standing = Self { position, floor: self.floor.max(position), caught_up: self.caught_up || !more };
+        let caught_up = self.caught_up || !more;
+        let n_evictions_before = self.n_evictions_before.filter(|_| !caught_up);
+        let standing = Self { position, n_evictions_before, caught_up };
         Step::Read { entries, standing, more }
     }
 }

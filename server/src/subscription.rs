@@ -110,7 +110,8 @@ pub struct Subscription {
 /// The point that a resume request leads to.
 struct Start {
     position: u64,
-    floor: u64,
+    /// See [`Standing`].
+    n_evictions_before: Option<u64>,
     gap: Option<Gap>,
     resumed: bool,
 }
@@ -131,11 +132,11 @@ impl Subscription {
         }
         let start = start(&hub, &all, &keys, resume);
         drop(all);
-        let Start { position, floor, gap, resumed } = start;
+        let Start { position, n_evictions_before, gap, resumed } = start;
         Self {
             membership: Membership::new(hub, keys),
             wake: Arc::default(),
-            standing: Standing::new(position, floor),
+            standing: Standing::new(position, n_evictions_before),
             gap,
             resumed,
             switched_off_total: None,
@@ -143,9 +144,10 @@ impl Subscription {
         }
     }
 
-    /// Makes it end when streaming is switched off.
-    pub(crate) fn ending_with_the_switch(mut self) -> Self {
-        self.switched_off_total = Some(self.hub().switched_off_total());
+    /// Makes it end when streaming is switched off. `switched_off_total` was read before the switch was
+    /// found to be on: a switch that is thrown in between is then seen in any case.
+    pub(crate) fn ending_with_the_switch(mut self, switched_off_total: u64) -> Self {
+        self.switched_off_total = Some(switched_off_total);
         self
     }
 
@@ -204,7 +206,7 @@ impl Subscription {
 
     /// What comes next without waiting; `None` when the reader has everything, up to the head.
     pub(crate) fn read(&mut self, limit: BatchLimit) -> Option<Delivery> {
-        self.ended = self.ended.or_else(|| called_off(self.hub(), self.switched_off_total));
+        self.ended = self.ended.or_else(|| called_off(self.hub(), self.standing, self.switched_off_total));
         if let Some(ended) = self.ended {
             return Some(Delivery::Ended(ended));
         }
@@ -218,7 +220,12 @@ impl Subscription {
             }
             Step::Read { entries, standing, .. } => {
                 self.standing = standing;
-                (!entries.is_empty()).then_some(Delivery::Events(entries))
+                if !entries.is_empty() {
+                    return Some(Delivery::Events(entries));
+                }
+                // It may have reached the place that it had to reach.
+                self.ended = called_off(self.hub(), self.standing, self.switched_off_total);
+                self.ended.map(Delivery::Ended)
             }
         }
     }
@@ -226,8 +233,9 @@ impl Subscription {
 
 /// Whether the hub wants a reader to go. `switched_off_total`: how often streaming had been switched
 /// off when it began, if it minds.
-pub(crate) fn called_off(hub: &Hub, switched_off_total: Option<u64>) -> Option<Ended> {
-    if hub.drain_span().is_some() {
+pub(crate) fn called_off(hub: &Hub, standing: Standing, switched_off_total: Option<u64>) -> Option<Ended> {
+    // Not before it has all that was published until then: with a log in memory it is the last chance.
+    if hub.draining().is_some_and(|drain| standing.position() >= drain.head) {
         return Some(Ended::Draining);
     }
     let switched_off = switched_off_total.is_some_and(|total| total != hub.switched_off_total());
@@ -243,15 +251,16 @@ fn start(hub: &Hub, topics: &Topics, keys: &[TopicKey], resume: Resume) -> Start
     let gap = |from: Option<Cursor>, to: u64, reason| {
         Some(Gap { from: from.map(|cursor| cursor.to_string()), to: hub.cursor(to).to_string(), reason })
     };
-    let live = Start { position: head, floor: head, gap: None, resumed: false };
+    let live = Start { position: head, n_evictions_before: None, gap: None, resumed: false };
+    let n_evictions_before = Some(topics.n_evictions());
     match resume {
         Resume::Live => live,
-        Resume::Earliest => Start { position: earliest, floor: evicted_through, ..live },
+        Resume::Earliest => Start { position: earliest, n_evictions_before, ..live },
         Resume::Unreadable => Start { gap: gap(None, head, GapReason::BadCursor), ..live },
         Resume::After(cursor) if cursor.epoch != hub.cursor(0).epoch => {
             let position = if evicted_through == 0 { 0 } else { earliest };
             let gap = gap(Some(cursor), position, GapReason::OtherEpoch);
-            Start { position, floor: evicted_through, gap, resumed: false }
+            Start { position, n_evictions_before, gap, resumed: false }
         }
         Resume::After(cursor) if cursor.sequence > head => {
             Start { gap: gap(Some(cursor), head, GapReason::BadCursor), ..live }
@@ -260,8 +269,8 @@ fn start(hub: &Hub, topics: &Topics, keys: &[TopicKey], resume: Resume) -> Start
             // What other topics still hold from before that point is skipped too: a reader that was
             // given it here could not tell, after another cut, how much it had been told of.
             let gap = gap(Some(cursor), evicted_through, GapReason::Evicted);
-            Start { position: evicted_through, floor: evicted_through, gap, resumed: false }
+            Start { position: evicted_through, gap, ..live }
         }
-        Resume::After(cursor) => Start { position: cursor.sequence, floor: 0, gap: None, resumed: true },
+        Resume::After(cursor) => Start { position: cursor.sequence, resumed: true, ..live },
     }
 }

@@ -28,8 +28,7 @@ pub(crate) struct EventStream {
 }
 
 impl EventStream {
-    pub(crate) fn new(subscription: Subscription, frames: bool, permit: Permit) -> Self {
-        let mut subscription = subscription.ending_with_the_switch();
+    pub(crate) fn new(mut subscription: Subscription, frames: bool, permit: Permit) -> Self {
         let opening = Chunk::new(&script::opening(&mut subscription));
         Self { subscription, opening, frames, permit }
     }

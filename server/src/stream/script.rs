@@ -77,7 +77,7 @@ pub(crate) fn closing(ended: Ended, position: Cursor, hub: &Hub) -> Vec<u8> {
 /// How long a stream waits for its turn before it says its last words. Draws anew at each call.
 pub(crate) fn delay_before_closing(ended: Ended, hub: &Hub) -> Duration {
     match ended {
-        Ended::Draining => environment::random_part(hub.drain_span().unwrap_or_default()),
+        Ended::Draining => environment::random_part(hub.draining().map_or(Duration::ZERO, |drain| drain.span)),
         Ended::Lagged | Ended::Rotated | Ended::Disabled => Duration::ZERO,
     }
 }

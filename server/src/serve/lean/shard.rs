@@ -192,7 +192,7 @@ impl Shard {
             return;
         }
         let group = self.groups.get(line.group);
-        if let Some(ended) = called_off(group.hub(), line.switched_off_total) {
+        if let Some(ended) = called_off(group.hub(), line.standing, line.switched_off_total) {
             return self.end(number, ended);
         }
         match self.memo.read(line.group, group, line.standing) {
@@ -203,9 +203,16 @@ impl Shard {
                     line.is_behind = true;
                     self.behind.push(number);
                 }
+                // It may have reached the place that it had to reach before it goes.
+                let ended = called_off(group.hub(), *standing, line.switched_off_total);
                 if !bytes.is_empty() {
                     let sent = line.send(bytes, self.now);
-                    self.settle(number, sent);
+                    if !self.settle(number, sent) {
+                        return;
+                    }
+                }
+                if let Some(ended) = ended {
+                    self.end(number, ended);
                 }
             }
         }
