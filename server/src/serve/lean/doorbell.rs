@@ -74,11 +74,14 @@ impl Doorbell {
 
     /// Whatever is left from now on is dropped.
     pub(super) fn lock(&self) {
-        let mut door = self.door.lock();
-        door.locked = true;
-        drop(std::mem::take(&mut door.inbox));
         // Streams go to the shard with the fewest, and that must never be this one again.
         self.n_lines.store(usize::MAX / 2, Ordering::Relaxed);
+        let mut door = self.door.lock();
+        door.locked = true;
+        let inbox = std::mem::take(&mut door.inbox);
+        // Dropping a stream takes the hub's locks, and a bell rings at this door under one of them.
+        drop(door);
+        drop(inbox);
     }
 
     fn leave(&self, put: impl FnOnce(&mut Inbox)) {

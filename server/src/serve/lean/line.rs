@@ -173,3 +173,39 @@ fn gone(err: &io::Error) -> Sent {
     tracing::debug!(%err, "a client is gone");
     Sent::Gone
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Permits;
+    use crate::serve::lean::calendar::Calendar;
+    use std::time::Instant;
+
+    /// A line, and the client at its other end.
+    fn line() -> (Line, std::net::TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let state = State::Open { heartbeat_at: Tick::NEVER, rotate_at: Tick::NEVER };
+        let permit = Permits::new(None).acquire().unwrap();
+        let socket = TcpStream::from_std(socket);
+        (Line::new(socket, (0, 0), Standing::new(0, 0), state, None, (permit, Body::empty())), client)
+    }
+
+    #[test]
+    fn a_line_is_stuck_when_nothing_goes_through_for_the_whole_time() {
+        let (mut line, mut client) = line();
+        let begin = Calendar::new(Instant::now()).tick(Instant::now());
+        let at = |seconds| begin.after(Duration::from_secs(seconds));
+        let bytes = Bytes::from(vec![b'x'; 64 * 1024 * 1024]);
+        assert_eq!(line.send(&bytes, begin), Sent::Blocked);
+        assert_eq!(line.deadline(), at(30));
+        assert!(!line.is_stuck(at(29)) && line.is_stuck(at(30)));
+
+        let mut buffer = vec![0; 1024 * 1024];
+        while client.read(&mut buffer).unwrap() > 0 && line.resume(at(31)) == Sent::Blocked {}
+        assert!(!line.is_stuck(at(60)), "something went through");
+        assert_eq!(line.deadline(), Tick::NEVER, "it takes more");
+    }
+}

@@ -274,6 +274,7 @@ impl Shard {
         self.send(number, &[closing, coding.end()].concat().into());
     }
 
+    /// Returns whether the line is there and takes more.
     fn send(&mut self, number: u32, bytes: &Bytes) -> bool {
         let sent = self.lines[number as usize].send(bytes, self.now);
         self.settle(number, sent)
