@@ -49,9 +49,12 @@ export class Link {
     this.#stream.enabled = enabled;
   }
 
-  /** Opens the first stream, or goes on after the last event of the one that was stopped. */
+  /**
+   * Opens the first stream, with what the server has kept, so that the page is full at once; or goes on
+   * after the last event of the one that was stopped.
+   */
   start() {
-    this.#open({ lastEventId: this.#stream?.lastEventId });
+    this.#open({ from: 'earliest', lastEventId: this.#stream?.lastEventId });
   }
 
   stop() {

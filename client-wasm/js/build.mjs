@@ -39,6 +39,8 @@ await Promise.all([
   bundle('src/index.ts', 'dist/heartwire.js', 'esm', 'undefined'),
   bundle('src/script.ts', 'dist/heartwire.script.js', 'iife', JSON.stringify(await readFile(wasm, 'base64'))),
   copyFile(wasm, join(here, 'dist/heartwire_bg.wasm')),
+  // npm packs nothing from outside the package's folder.
+  ...['LICENSE-MIT', 'LICENSE-APACHE'].map((name) => copyFile(join(here, '../..', name), join(here, 'dist', name))),
   promisify(execFile)(process.execPath, [compiler, '--project', here]).catch(({ stdout, stderr }) => {
     throw new Error(`The declarations cannot be made.\n${stdout}${stderr}`);
   }),

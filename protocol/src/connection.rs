@@ -53,6 +53,8 @@ const SILENCES_UNTIL_BLOCKED: u32 = 2;
 const REFUSALS_UNTIL_BLOCKED: u32 = 3;
 /// So many failed polls in a row and a stream is worth another try.
 const FAILED_POLLS_UNTIL_STREAM: u32 = 3;
+/// So many events in one answer, and more may wait behind its cursor: the next poll follows at once.
+const FULL_POLL: u32 = 100;
 /// A blocked way is probed ever more rarely, down to a probe in so many intervals.
 const MAX_PROBE_DOUBLINGS: u32 = 3;
 
@@ -76,7 +78,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// A link that was heard for this long counts as healthy: the attempts are counted afresh. Default 10 s.
     pub healthy_after: Duration,
-    /// The least time between the starts of two polls. Default 2 s.
+    /// The least time between the starts of two polls, unless an answer was so full that more must be
+    /// waiting. Default 2 s.
     pub poll_interval: Duration,
     /// How long the server may hold a poll back until there is something to tell; at most 30 s. Default 25 s.
     pub poll_wait: Duration,
@@ -458,7 +461,7 @@ struct Polling {
 
 #[derive(Debug, Clone, Copy)]
 enum PollRequest {
-    Sent { link: Link, sent_at: Moment, give_up_at: Moment },
+    Sent { link: Link, sent_at: Moment, give_up_at: Moment, n_events: u32 },
     Next { at: Moment },
 }
 
@@ -624,6 +627,9 @@ impl Connection {
         if !self.heard(link, now) && !self.is_poll(link) {
             return;
         }
+        if let Plan::Polling(Polling { request: PollRequest::Sent { n_events, .. }, .. }) = &mut self.plan {
+            *n_events += 1;
+        }
         if self.advance(id) {
             self.counters.delivered_total += 1;
             self.actions.push_back(Action::Deliver);
@@ -656,6 +662,8 @@ impl Connection {
                     self.tell(Notice::Heartbeat { latency });
                 }
             }
+            // By the other transport the page has come past it already.
+            Control::Gap(gap) if self.has_passed(&gap) => {}
             Control::Gap(gap) => {
                 // Not `advance`: after a gap the place to go on may lie before the one we thought.
                 self.resume = Resume::After(gap.to.clone());
@@ -683,6 +691,16 @@ impl Connection {
         }
         self.resume = Resume::After(id.to_owned());
         true
+    }
+
+    /// Whether the whole of a gap lies behind the resume point. A gap that leads back, since the server
+    /// does not know the place that it was asked for, never does.
+    fn has_passed(&self, gap: &Gap) -> bool {
+        let Resume::After(last) = &self.resume else { return false };
+        let (Ok(to), Ok(last)) = (gap.to.parse::<Cursor>(), last.parse()) else { return false };
+        let from = gap.from.as_deref().and_then(|from| from.parse::<Cursor>().ok());
+        let leads_back = from.is_some_and(|from| from.epoch == to.epoch && !from.is_behind_or_at(to));
+        to.is_behind_or_at(last) && !leads_back
     }
 
     fn stream_lost(&mut self, link: Link, status: Option<u16>, retry_after: Option<Duration>, now: Moment) {
@@ -779,7 +797,7 @@ impl Connection {
         let link = self.new_link();
         let wait = self.settings.poll_wait;
         self.actions.push_back(Action::Poll { link, resume: self.resume.clone(), wait });
-        PollRequest::Sent { link, sent_at: now, give_up_at: now + wait + self.settings.connect_timeout }
+        PollRequest::Sent { link, sent_at: now, give_up_at: now + wait + self.settings.connect_timeout, n_events: 0 }
     }
 
     fn is_poll(&self, link: Link) -> bool {
@@ -799,8 +817,9 @@ impl Connection {
         let interval = self.settings.poll_interval;
         let Plan::Polling(polling) = &mut self.plan else { return };
         polling.failures_in_a_row = 0;
-        if let PollRequest::Sent { sent_at, .. } = polling.request {
-            polling.request = PollRequest::Next { at: (sent_at + interval).max(now) };
+        if let PollRequest::Sent { sent_at, n_events, .. } = polling.request {
+            let at = if n_events < FULL_POLL { (sent_at + interval).max(now) } else { now };
+            polling.request = PollRequest::Next { at };
         }
         let reason = polling.reason;
         self.tell_state(State::Polling { reason });

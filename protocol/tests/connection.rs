@@ -356,6 +356,32 @@ fn an_event_that_both_transports_bring_is_delivered_once() {
 }
 
 #[test]
+fn a_gap_that_the_other_transport_has_passed_is_no_gap() {
+    let mut story = Story::open(Settings { poll_wait: seconds(0), ..Settings::default() });
+    story.at(1_000, Input::SetEnabled(false));
+    story.at(1_100, Input::SetEnabled(true));
+    assert_eq!(story.event(1_200, 2, "a-13"), "deliver");
+    story.connected(1_300, 3, "");
+    let gap = Gap { from: Some("a-5".into()), to: "a-11".into(), reason: GapReason::Evicted };
+    assert_eq!(story.control(1_300, 3, "a-11", Control::Gap(gap)), "", "the poll was there before");
+    assert_eq!(story.event(1_300, 3, "a-12"), "");
+    assert_eq!(story.event(1_300, 3, "a-13"), "");
+    assert_eq!(story.event(1_300, 3, "a-14"), "deliver");
+}
+
+#[test]
+fn a_full_answer_is_followed_at_once() {
+    let mut story = Story::open(Settings::default());
+    story.at(1_000, Input::SetEnabled(false));
+    for sequence in 6..106 {
+        assert_eq!(story.event(1_100, 2, &format!("a-{sequence}")), "deliver");
+    }
+    story.poll_done(1_100, 2, "a-105");
+    assert_eq!(story.wait(), "poll L3 after a-105 for 25s");
+    assert_eq!(story.now_ms(), 1_100);
+}
+
+#[test]
 fn the_pages_switch_closes_the_stream_and_polls_for_good() {
     let mut story = Story::open(Settings::default());
     assert_eq!(story.at(1_000, Input::SetEnabled(false)), "close L1, poll L2 after a-5 for 25s, polling SwitchedOff");

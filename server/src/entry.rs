@@ -2,8 +2,8 @@
 //!
 //! The bytes are made once, when the first reader asks for them, and shared by all readers.
 
+use crate::coding::{CHUNK_FRAME_BYTES, Chunk};
 use crate::log::LoggedEvent;
-use bytes::Bytes;
 use heartwire_protocol::{Cursor, Data, Epoch, Event, EventId, EventType, Topic, encode, frame};
 use std::fmt;
 use std::sync::OnceLock;
@@ -17,9 +17,9 @@ pub struct Entry {
     appended_at: Instant,
     compress_min_bytes: Option<usize>,
     cost_bytes: usize,
-    plain: OnceLock<Bytes>,
+    plain: OnceLock<Chunk>,
     /// `None` inside: a frame would not be worth it.
-    frame: OnceLock<Option<Bytes>>,
+    frame: OnceLock<Option<Chunk>>,
 }
 
 impl Entry {
@@ -73,12 +73,12 @@ impl Entry {
     }
 
     /// The event as every reader understands it.
-    pub(crate) fn plain(&self) -> &Bytes {
+    pub(crate) fn plain(&self) -> &Chunk {
         self.plain.get_or_init(|| encoded(&self.event))
     }
 
     /// The event as a compressed frame where one is worth it, for a reader that asked for frames.
-    pub(crate) fn framed(&self) -> &Bytes {
+    pub(crate) fn framed(&self) -> &Chunk {
         let frame = self.frame.get_or_init(|| {
             let (event_type, data) =
                 frame::compress(&self.event.event_type, &self.event.data, self.compress_min_bytes?)?;
@@ -115,17 +115,16 @@ pub(crate) fn cost_bytes(event_type: &EventType, data: &Data, compress_min_bytes
     let (type_bytes, data) = (event_type.as_str().len(), data.as_str());
     let n_lines = data.bytes().filter(|byte| *byte == b'\n').count() + 1;
     let names = "id: \nevent: \n\n".len() + n_lines * "data: \n".len();
-    let plain = names + ID_BYTES + type_bytes + data.len();
+    let plain = names + ID_BYTES + type_bytes + data.len() + CHUNK_FRAME_BYTES;
     // A frame is only kept where it is smaller than the plain form.
     let frame = if compress_min_bytes.is_some_and(|min| data.len() >= min) { plain } else { 0 };
     FIXED_BYTES + ID_BYTES + type_bytes + data.len() + plain + frame
 }
 
-fn encoded(event: &Event) -> Bytes {
+fn encoded(event: &Event) -> Chunk {
     let mut bytes = Vec::new();
     encode::event(event, &mut bytes);
-    // The boxed slice has no room to spare: these bytes stay for as long as the history reaches.
-    bytes.into_boxed_slice().into()
+    Chunk::new(&bytes)
 }
 
 #[cfg(test)]
@@ -148,25 +147,27 @@ pub(crate) mod tests {
     #[test]
     fn the_bytes_are_made_once_for_all_readers() {
         let entry = entry(7, "a", "hello", Instant::now());
-        assert_eq!(entry.plain(), "id: abc-7\nevent: note\ndata: hello\n\n");
-        assert_eq!(entry.plain().as_ptr(), entry.plain().as_ptr());
-        assert_eq!(entry.framed().as_ptr(), entry.plain().as_ptr(), "too small for a frame");
+        assert_eq!(entry.plain().content(), "id: abc-7\nevent: note\ndata: hello\n\n");
+        assert_eq!(entry.plain().coded().as_ptr(), entry.plain().coded().as_ptr());
+        assert_eq!(entry.framed().coded().as_ptr(), entry.plain().coded().as_ptr(), "too small for a frame");
     }
 
     #[test]
     fn a_frame_takes_the_place_of_a_large_payload_only() {
         let large = entry(7, "a", &"all work and no play ".repeat(100), Instant::now());
-        let framed = std::str::from_utf8(large.framed()).unwrap();
+        let framed = large.framed().content();
+        let framed = std::str::from_utf8(&framed).unwrap();
         assert!(framed.starts_with("id: abc-7\nevent: note+gzip\ndata: H4sI"), "{framed:.60}");
-        assert!(large.plain().starts_with(b"id: abc-7\nevent: note\ndata: all work"));
+        assert!(large.plain().content().starts_with(b"id: abc-7\nevent: note\ndata: all work"));
     }
 
     #[test]
     fn the_cost_covers_every_form_that_a_reader_may_ask_for() {
         for data in ["", "one", &"line\n".repeat(1_000), &"\n".repeat(5_000), &"x".repeat(100_000)] {
             let entry = entry(u64::MAX, "a", data, Instant::now());
-            let framed = if entry.framed().as_ptr() == entry.plain().as_ptr() { 0 } else { entry.framed().len() };
-            let held = size_of::<Entry>() + data.len() + entry.plain().len() + framed;
+            let (plain, framed) = (entry.plain().coded(), entry.framed().coded());
+            let framed_bytes = if framed.as_ptr() == plain.as_ptr() { 0 } else { framed.len() };
+            let held = size_of::<Entry>() + data.len() + plain.len() + framed_bytes;
             assert!(entry.cost_bytes() >= held, "{} < {held}", entry.cost_bytes());
         }
     }

@@ -52,8 +52,17 @@ struct Inner {
     /// A stream compares this with what it was when it began, so that it ends even if streaming is
     /// on again by the time it looks.
     switched_off_total: AtomicU64,
-    /// Set once, when draining begins: over which span streams end.
-    drain_span: OnceLock<Duration>,
+    /// Set once, when draining begins.
+    drain: OnceLock<Drain>,
+}
+
+/// How streams end when the hub lets them go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Drain {
+    /// Over which span they end.
+    pub(crate) span: Duration,
+    /// The last event when it began: each reader gets everything up to it first.
+    pub(crate) head: u64,
 }
 
 /// The events were not published.
@@ -127,8 +136,8 @@ impl Hub {
         tokio::spawn(clean_up(Arc::downgrade(&recent), config.cleanup_interval));
         let streams = Permits::new(config.max_connections);
         let enabled = AtomicBool::new(config.enable_sse);
-        let (switched_off_total, drain_span) = (AtomicU64::new(0), OnceLock::new());
-        Self { inner: Arc::new(Inner { config, log, recent, streams, enabled, switched_off_total, drain_span }) }
+        let (switched_off_total, drain) = (AtomicU64::new(0), OnceLock::new());
+        Self { inner: Arc::new(Inner { config, log, recent, streams, enabled, switched_off_total, drain }) }
     }
 
     /// The settings that the hub was made with.
@@ -209,14 +218,14 @@ impl Hub {
     pub fn drain(&self) {
         let n_streams = u32::try_from(self.active_connections()).unwrap_or(u32::MAX);
         let span = DRAIN_PACE.saturating_mul(n_streams).min(self.config().drain_window);
-        if self.inner.drain_span.set(span).is_ok() {
+        if self.inner.drain.set(Drain { span, head: self.head().sequence }).is_ok() {
             self.wake_all();
         }
     }
 
-    /// Over which span streams end; `None` while nothing is drained.
-    pub(crate) fn drain_span(&self) -> Option<Duration> {
-        self.inner.drain_span.get().copied()
+    /// How streams end; `None` while nothing is drained.
+    pub(crate) fn draining(&self) -> Option<Drain> {
+        self.inner.drain.get().copied()
     }
 
     pub(crate) fn switched_off_total(&self) -> u64 {
@@ -225,6 +234,11 @@ impl Hub {
 
     pub(crate) fn stream_permit(&self) -> Option<Permit> {
         self.inner.streams.acquire()
+    }
+
+    /// Tells hubs apart, for as long as there is a handle to this one.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.inner).addr()
     }
 
     pub(crate) fn topics(&self) -> &RwLock<Topics> {

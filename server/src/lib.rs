@@ -18,6 +18,7 @@
 //! `default-features = false`.
 
 mod bell;
+mod coding;
 mod config;
 mod entry;
 mod environment;
@@ -25,9 +26,11 @@ mod forgotten;
 mod hub;
 mod limits;
 pub mod log;
+mod membership;
 mod problem;
 mod routes;
 mod serve;
+mod standing;
 mod stream;
 mod subscription;
 mod topic_log;

@@ -168,3 +168,58 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_refusal_stands_in_the_protocol_document_and_no_other_does() {
+        let problems = [
+            Problem::NoTopic,
+            Problem::TooManyTopics { limit: 1 },
+            Problem::BadTopic(FieldError::Empty),
+            Problem::BadEventType(FieldError::Empty),
+            Problem::UnknownParameter { name: String::new() },
+            Problem::RepeatedParameter { name: "" },
+            Problem::BadParameter { name: "", must: "" },
+            Problem::QueryNotUtf8,
+            Problem::BodyTooLarge { limit_bytes: 1 },
+            Problem::BodyNotUtf8 { at: 0 },
+            Problem::BodyUnreadable,
+            Problem::BadLine { number: 1, why: String::new() },
+            Problem::EventTooLarge { limit_bytes: 1 },
+            Problem::LogUnavailable,
+            Problem::Disabled,
+            Problem::TooManyConnections,
+            Problem::BadSwitch,
+            Problem::NotFound,
+            Problem::MethodNotAllowed,
+            Problem::ForeignOrigin,
+            Problem::ForeignHost,
+        ];
+        let ours: BTreeSet<(String, String)> =
+            problems.iter().map(|problem| (problem.status().as_str().to_owned(), problem.code().to_owned())).collect();
+        assert_eq!(ours, documented());
+    }
+
+    /// Status and code of each row in the table of section 9. A row may hold several, side by side.
+    fn documented() -> BTreeSet<(String, String)> {
+        let document = include_str!("../../docs/protocol.md");
+        let (_, section) = document.split_once("## 9. Refusals").unwrap();
+        let rows = section.lines().filter(|line| line.starts_with("| 4") || line.starts_with("| 5"));
+        rows.flat_map(|row| {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let statuses: Vec<&str> = cells[1].split(", ").collect();
+            let codes: Vec<&str> = cells[2].split(", ").map(|code| code.trim_matches('`')).collect();
+            let status_of = move |index: usize| statuses.get(index).or(statuses.last()).unwrap().to_string();
+            codes
+                .into_iter()
+                .enumerate()
+                .map(move |(index, code)| (status_of(index), code.to_owned()))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+    }
+}

@@ -4,10 +4,12 @@
 //! reading serves both, so there is no seam between them. A subscription owns its position. It holds
 //! no events, so a slow reader costs nothing but is told when it has fallen off the end of a log.
 
-use crate::bell::Place;
+use crate::bell::Listener;
 use crate::entry::Entry;
 use crate::hub::Hub;
-use crate::topics::{BatchLimit, Reading, TopicKey, Topics};
+use crate::membership::Membership;
+use crate::standing::{Standing, Step};
+use crate::topics::{BatchLimit, TopicKey, Topics};
 use heartwire_protocol::control::{ClosingReason, Gap, GapReason};
 use heartwire_protocol::{Cursor, Topic};
 use std::sync::Arc;
@@ -94,19 +96,12 @@ impl Ended {
 /// ```
 #[derive(Debug)]
 pub struct Subscription {
-    hub: Hub,
-    keys: Vec<TopicKey>,
-    places: Vec<Place>,
+    membership: Membership,
     wake: Arc<Notify>,
-    /// Everything of its topics up to this sequence was handed out.
-    position: u64,
-    /// What its topics gave up before this sequence was gone before it came, and is not missed.
-    floor: u64,
+    standing: Standing,
     /// A gap to tell before anything else.
     gap: Option<Gap>,
     resumed: bool,
-    /// Whether it has once had everything there was: from then on it may not fall too far behind.
-    caught_up: bool,
     /// How often streaming had been switched off when this began; `None` for a reader that does not mind.
     switched_off_total: Option<u64>,
     ended: Option<Ended>,
@@ -115,14 +110,14 @@ pub struct Subscription {
 /// The point that a resume request leads to.
 struct Start {
     position: u64,
-    floor: u64,
+    /// See [`Standing`].
+    n_evictions_before: Option<u64>,
     gap: Option<Gap>,
     resumed: bool,
 }
 
 impl Subscription {
     pub(crate) fn new(hub: Hub, topics: &[Topic], resume: Resume) -> Self {
-        let wake = Arc::new(Notify::new());
         let now = Instant::now();
         // One lock for coming in and finding the start, so that no event falls between the two.
         let mut all = hub.topics().write();
@@ -135,35 +130,46 @@ impl Subscription {
                 keys.push(key);
             }
         }
-        let places = keys.iter().map(|key| all.bell(*key).join(Arc::clone(&wake))).collect();
         let start = start(&hub, &all, &keys, resume);
         drop(all);
-        let Start { position, floor, gap, resumed } = start;
+        let Start { position, n_evictions_before, gap, resumed } = start;
         Self {
-            hub,
-            keys,
-            places,
-            wake,
-            position,
-            floor,
+            membership: Membership::new(hub, keys),
+            wake: Arc::default(),
+            standing: Standing::new(position, n_evictions_before),
             gap,
             resumed,
-            caught_up: false,
             switched_off_total: None,
             ended: None,
         }
     }
 
-    /// Makes it end when streaming is switched off.
-    pub(crate) fn ending_with_the_switch(mut self) -> Self {
-        self.switched_off_total = Some(self.hub.switched_off_total());
+    /// Makes it end when streaming is switched off. `switched_off_total` was read before the switch was
+    /// found to be on: a switch that is thrown in between is then seen in any case.
+    pub(crate) fn ending_with_the_switch(mut self, switched_off_total: u64) -> Self {
+        self.switched_off_total = Some(switched_off_total);
         self
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        self.membership.hub()
+    }
+
+    /// How often streaming had been switched off when it began, if it minds.
+    pub(crate) fn switched_off_total(&self) -> Option<u64> {
+        self.switched_off_total
+    }
+
+    /// What is left when somebody else wakes it and reads for it: its topics and its place in them.
+    pub(crate) fn into_parts(self) -> (Membership, Standing) {
+        debug_assert!(self.gap.is_none() && self.ended.is_none(), "it is told all that it must be told");
+        (self.membership, self.standing)
     }
 
     /// Where the reader stands: everything of its topics up to here was handed out.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
-        self.hub.cursor(self.position)
+        self.hub().cursor(self.standing.position())
     }
 
     /// Whether it began exactly where the reader said it had left off.
@@ -189,55 +195,51 @@ impl Subscription {
             if let Some(delivery) = self.read(limit) {
                 return delivery;
             }
-            self.wake.notified().await;
+            if self.membership.listens() {
+                self.wake.notified().await;
+            } else {
+                // Only a reader that has to wait takes a place at the bells, and then it looks again.
+                self.membership.listen(&(Arc::clone(&self.wake) as Arc<dyn Listener>));
+            }
         }
     }
 
     /// What comes next without waiting; `None` when the reader has everything, up to the head.
     pub(crate) fn read(&mut self, limit: BatchLimit) -> Option<Delivery> {
-        self.ended = self.ended.or_else(|| self.called_off());
+        self.ended = self.ended.or_else(|| called_off(self.hub(), self.standing, self.switched_off_total));
         if let Some(ended) = self.ended {
             return Some(Delivery::Ended(ended));
         }
         if let Some(gap) = self.gap.take() {
             return Some(Delivery::Gap(gap));
         }
-        let topics = self.hub.topics().read();
-        let Reading::Batch { entries, position, more } = topics.read(&self.keys, self.position, self.floor, limit)
-        else {
-            self.ended = Some(Ended::Lagged);
-            return Some(Delivery::Ended(Ended::Lagged));
-        };
-        let max_behind = self.hub.config().max_queue_size.filter(|_| self.caught_up && more);
-        if max_behind.is_some_and(|max| topics.count_after(&self.keys, self.position) > max) {
-            self.ended = Some(Ended::Lagged);
-            return Some(Delivery::Ended(Ended::Lagged));
+        match self.standing.step(self.hub(), self.membership.keys(), limit) {
+            Step::Lagged => {
+                self.ended = Some(Ended::Lagged);
+                Some(Delivery::Ended(Ended::Lagged))
+            }
+            Step::Read { entries, standing, .. } => {
+                self.standing = standing;
+                if !entries.is_empty() {
+                    return Some(Delivery::Events(entries));
+                }
+                // It may have reached the place that it had to reach.
+                self.ended = called_off(self.hub(), self.standing, self.switched_off_total);
+                self.ended.map(Delivery::Ended)
+            }
         }
-        drop(topics);
-        self.position = position;
-        self.caught_up |= !more;
-        (!entries.is_empty()).then_some(Delivery::Events(entries))
-    }
-
-    /// Whether the hub wants this reader to go.
-    fn called_off(&self) -> Option<Ended> {
-        if self.hub.drain_span().is_some() {
-            return Some(Ended::Draining);
-        }
-        let switched_off = self.switched_off_total.is_some_and(|total| total != self.hub.switched_off_total());
-        switched_off.then_some(Ended::Disabled)
     }
 }
 
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        let now = Instant::now();
-        let mut topics = self.hub.topics().write();
-        for (key, place) in self.keys.iter().zip(&self.places) {
-            topics.bell(*key).leave(*place);
-            topics.leave(*key, now);
-        }
+/// Whether the hub wants a reader to go. `switched_off_total`: how often streaming had been switched
+/// off when it began, if it minds.
+pub(crate) fn called_off(hub: &Hub, standing: Standing, switched_off_total: Option<u64>) -> Option<Ended> {
+    // Not before it has all that was published until then: with a log in memory it is the last chance.
+    if hub.draining().is_some_and(|drain| standing.position() >= drain.head) {
+        return Some(Ended::Draining);
     }
+    let switched_off = switched_off_total.is_some_and(|total| total != hub.switched_off_total());
+    switched_off.then_some(Ended::Disabled)
 }
 
 fn start(hub: &Hub, topics: &Topics, keys: &[TopicKey], resume: Resume) -> Start {
@@ -249,15 +251,16 @@ fn start(hub: &Hub, topics: &Topics, keys: &[TopicKey], resume: Resume) -> Start
     let gap = |from: Option<Cursor>, to: u64, reason| {
         Some(Gap { from: from.map(|cursor| cursor.to_string()), to: hub.cursor(to).to_string(), reason })
     };
-    let live = Start { position: head, floor: head, gap: None, resumed: false };
+    let live = Start { position: head, n_evictions_before: None, gap: None, resumed: false };
+    let n_evictions_before = Some(topics.n_evictions());
     match resume {
         Resume::Live => live,
-        Resume::Earliest => Start { position: earliest, floor: evicted_through, ..live },
+        Resume::Earliest => Start { position: earliest, n_evictions_before, ..live },
         Resume::Unreadable => Start { gap: gap(None, head, GapReason::BadCursor), ..live },
         Resume::After(cursor) if cursor.epoch != hub.cursor(0).epoch => {
             let position = if evicted_through == 0 { 0 } else { earliest };
             let gap = gap(Some(cursor), position, GapReason::OtherEpoch);
-            Start { position, floor: evicted_through, gap, resumed: false }
+            Start { position, n_evictions_before, gap, resumed: false }
         }
         Resume::After(cursor) if cursor.sequence > head => {
             Start { gap: gap(Some(cursor), head, GapReason::BadCursor), ..live }
@@ -266,8 +269,8 @@ fn start(hub: &Hub, topics: &Topics, keys: &[TopicKey], resume: Resume) -> Start
             // What other topics still hold from before that point is skipped too: a reader that was
             // given it here could not tell, after another cut, how much it had been told of.
             let gap = gap(Some(cursor), evicted_through, GapReason::Evicted);
-            Start { position: evicted_through, floor: evicted_through, gap, resumed: false }
+            Start { position: evicted_through, gap, ..live }
         }
-        Resume::After(cursor) => Start { position: cursor.sequence, floor: 0, gap: None, resumed: true },
+        Resume::After(cursor) => Start { position: cursor.sequence, resumed: true, ..live },
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct TopicLog {
     cost_bytes: usize,
     /// The sequence of the last event that was given up; 0 when none ever was.
     evicted_through: u64,
+    /// Which eviction of the whole hub that was; 0 when it was before this log began.
+    last_eviction: u64,
 }
 
 impl TopicLog {
@@ -28,11 +30,12 @@ impl TopicLog {
         self.entries.push_back(entry);
     }
 
-    /// Gives up the oldest event.
-    pub(crate) fn evict_oldest(&mut self) -> Option<Arc<Entry>> {
+    /// Gives up the oldest event. `number`: which eviction of the whole hub this is, from 1.
+    pub(crate) fn evict_oldest(&mut self, number: u64) -> Option<Arc<Entry>> {
         let entry = self.entries.pop_front()?;
         self.cost_bytes -= entry.cost_bytes();
         self.evicted_through = entry.sequence();
+        self.last_eviction = number;
         if self.entries.is_empty() {
             // A deque keeps its room for ever, and a quiet topic should cost next to nothing.
             self.entries = VecDeque::new();
@@ -46,6 +49,10 @@ impl TopicLog {
 
     pub(crate) fn evicted_through(&self) -> u64 {
         self.evicted_through
+    }
+
+    pub(crate) fn last_eviction(&self) -> u64 {
+        self.last_eviction
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -94,13 +101,13 @@ mod tests {
     #[test]
     fn remembers_what_it_gave_up() {
         let mut log = TopicLog::default();
-        assert!(log.evict_oldest().is_none());
+        assert!(log.evict_oldest(1).is_none());
         assert_eq!(log.evicted_through(), 0);
         log.append(entry(3, "a", "x", Instant::now()));
         log.append(entry(5, "a", "xyz", Instant::now()));
-        assert!(log.evict_oldest().is_some_and(|entry| entry.sequence() == 3));
+        assert!(log.evict_oldest(1).is_some_and(|entry| entry.sequence() == 3));
         assert_eq!((log.evicted_through(), log.len()), (3, 1));
-        log.evict_oldest();
+        log.evict_oldest(2);
         assert_eq!((log.evicted_through(), log.len(), log.cost_bytes()), (5, 0, 0));
     }
 }

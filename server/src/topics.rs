@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What a topic takes beside its events: its slot, its name in two maps and its bell.
+/// What a topic that holds events takes beside them: its slot, its name in two maps and its bell. A
+/// topic without any costs no history: otherwise the names that readers make up would push events out.
 const TOPIC_COST_BYTES: usize = 512;
 
 /// How much may be kept, and for how long.
@@ -49,7 +50,7 @@ pub(crate) struct BatchLimit {
 }
 
 /// A topic that has readers, and is therefore not dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct TopicKey(usize);
 
 /// What a reader finds after its position.
@@ -72,6 +73,8 @@ pub(crate) struct Topics {
     /// the first of these is the oldest event of all.
     by_oldest: BTreeMap<u64, TopicKey>,
     cost_bytes: usize,
+    /// How many events were given up so far, of all topics.
+    n_evictions: u64,
     forgotten: Forgotten,
 }
 
@@ -86,7 +89,7 @@ struct Slot {
 
 impl Slot {
     fn cost_bytes(&self) -> usize {
-        TOPIC_COST_BYTES + self.topic.as_str().len() + self.log.cost_bytes()
+        if self.log.len() == 0 { 0 } else { TOPIC_COST_BYTES + self.topic.as_str().len() + self.log.cost_bytes() }
     }
 }
 
@@ -99,6 +102,7 @@ impl Topics {
             by_name: HashMap::new(),
             by_oldest: BTreeMap::new(),
             cost_bytes: 0,
+            n_evictions: 0,
             forgotten: Forgotten::default(),
         }
     }
@@ -130,9 +134,12 @@ impl Topics {
 
         let Bounds { events_per_topic, bytes_per_topic, bytes_total, .. } = self.bounds;
         while self.slots[key.0].log.len() > events_per_topic || self.slots[key.0].log.cost_bytes() > bytes_per_topic {
-            self.change_log(key, |log| drop(log.evict_oldest()));
+            self.evict_oldest(key);
         }
-        while self.cost_bytes > bytes_total && self.evict_oldest_of_all() {}
+        // Never the event that has just come: what is published is there to be read.
+        while self.cost_bytes > bytes_total && self.by_oldest.keys().next().is_some_and(|oldest| *oldest < self.head) {
+            self.evict_oldest_of_all();
+        }
         bell
     }
 
@@ -159,10 +166,25 @@ impl Topics {
         self.slots.iter().map(|(_, slot)| &slot.bell)
     }
 
-    /// The next events of some topics after `position`, by sequence. What was gone before `floor`
-    /// is not missed.
-    pub(crate) fn read(&self, keys: &[TopicKey], position: u64, floor: u64, limit: BatchLimit) -> Reading {
-        let lost = |key: &TopicKey| self.slots[key.0].log.evicted_through() > position.max(floor);
+    /// How many events were given up so far, of all topics.
+    pub(crate) fn n_evictions(&self) -> u64 {
+        self.n_evictions
+    }
+
+    /// The next events of some topics after `position`, by sequence. Where `n_evictions_before` is given,
+    /// what was among the first so many to be given up is not missed: it was gone before the reader came.
+    pub(crate) fn read(
+        &self,
+        keys: &[TopicKey],
+        position: u64,
+        n_evictions_before: Option<u64>,
+        limit: BatchLimit,
+    ) -> Reading {
+        // A topic gives up its oldest event first, so the last one that it gave up tells for all.
+        let lost = |key: &TopicKey| {
+            let log = &self.slots[key.0].log;
+            log.evicted_through() > position && n_evictions_before.is_none_or(|n| log.last_eviction() > n)
+        };
         if keys.iter().any(lost) {
             return Reading::Lost;
         }
@@ -229,7 +251,7 @@ impl Topics {
             self.slots.iter().filter(|(_, slot)| idle(slot)).map(|(key, _)| TopicKey(key)).collect();
         for key in keys {
             while self.slots.contains(key.0) && self.slots[key.0].log.len() > 0 {
-                self.change_log(key, |log| drop(log.evict_oldest()));
+                self.evict_oldest(key);
             }
             self.drop_if_useless(key);
         }
@@ -246,7 +268,6 @@ impl Topics {
             n_readers: 0,
             used_at: now,
         };
-        self.cost_bytes += slot.cost_bytes();
         let key = TopicKey(self.slots.insert(slot));
         self.by_name.insert(topic.clone(), key);
         key
@@ -254,24 +275,28 @@ impl Topics {
 
     /// The one way to change a topic's log: keeps the count of bytes and the order by age.
     fn change_log(&mut self, key: TopicKey, change: impl FnOnce(&mut TopicLog)) {
-        let log = &mut self.slots[key.0].log;
-        let (oldest_before, cost_before) = (log.oldest().map(|entry| entry.sequence()), log.cost_bytes());
-        change(log);
-        let oldest = log.oldest().map(|entry| entry.sequence());
-        self.cost_bytes = self.cost_bytes + log.cost_bytes() - cost_before;
+        let slot = &mut self.slots[key.0];
+        let (oldest_before, cost_before) = (slot.log.oldest().map(|entry| entry.sequence()), slot.cost_bytes());
+        change(&mut slot.log);
+        let oldest = slot.log.oldest().map(|entry| entry.sequence());
+        self.cost_bytes = self.cost_bytes + slot.cost_bytes() - cost_before;
         if oldest != oldest_before {
             oldest_before.map(|sequence| self.by_oldest.remove(&sequence));
             oldest.map(|sequence| self.by_oldest.insert(sequence, key));
         }
     }
 
-    /// Returns whether there was an event to give up.
-    fn evict_oldest_of_all(&mut self) -> bool {
-        let Some((_, key)) = self.by_oldest.first_key_value() else { return false };
-        let key = *key;
-        self.change_log(key, |log| drop(log.evict_oldest()));
-        self.drop_if_useless(key);
-        true
+    fn evict_oldest(&mut self, key: TopicKey) {
+        self.n_evictions += 1;
+        let number = self.n_evictions;
+        self.change_log(key, |log| drop(log.evict_oldest(number)));
+    }
+
+    fn evict_oldest_of_all(&mut self) {
+        if let Some(key) = self.by_oldest.values().next().copied() {
+            self.evict_oldest(key);
+            self.drop_if_useless(key);
+        }
     }
 
     /// A topic without events and without readers is nothing but its name and what it lost.
@@ -281,7 +306,6 @@ impl Topics {
             return;
         }
         let slot = self.slots.remove(key.0);
-        self.cost_bytes -= slot.cost_bytes();
         self.by_name.remove(&slot.topic);
         self.forgotten.insert(slot.topic, slot.log.evicted_through());
     }
@@ -353,7 +377,7 @@ mod tests {
                             names.iter().map(|name| topics.enter(&Topic::parse(name).unwrap(), now)).collect();
                         let expected =
                             published.iter().filter(|(sequence, name)| *sequence > position && names.contains(name));
-                        match topics.read(&keys, position, 0, ALL) {
+                        match topics.read(&keys, position, None, ALL) {
                             Reading::Batch { entries, position, more } => {
                                 let read = entries.iter().map(|entry| (entry.sequence(), entry.topic().as_str()));
                                 assert!(read.eq(expected.copied()), "seed {seed}");
@@ -377,6 +401,49 @@ mod tests {
     }
 
     #[test]
+    fn what_was_gone_before_a_reader_came_does_not_hide_what_is_lost_after() {
+        let now = Instant::now();
+        let mut topics = Topics::new(Bounds {
+            events_per_topic: 10,
+            bytes_per_topic: 1 << 20,
+            bytes_total: 1 << 20,
+            event_ttl: None,
+            topic_ttl: None,
+        });
+        for sequence in 1..=40 {
+            // The first ten of one topic are kept, and of the other the last ten of thirty.
+            topics.append(entry(sequence, if sequence <= 10 { "b" } else { "a" }, "x", now), now);
+        }
+        let keys = ["a", "b"].map(|name| topics.enter(&Topic::parse(name).unwrap(), now));
+        let before = Some(topics.n_evictions());
+        let Reading::Batch { entries, .. } = topics.read(&keys, 0, before, ALL) else { panic!("nothing is missed") };
+        assert_eq!(entries.len(), 20);
+        topics.append(entry(41, "b", "x", now), now);
+        assert!(matches!(topics.read(&keys, 0, before, ALL), Reading::Lost), "the first of b is gone now");
+        assert!(matches!(topics.read(&keys, 1, before, ALL), Reading::Batch { .. }), "this reader had it");
+    }
+
+    #[test]
+    fn names_that_readers_make_up_push_no_event_out() {
+        let now = Instant::now();
+        let mut topics = Topics::new(Bounds {
+            events_per_topic: 10,
+            bytes_per_topic: 2_000,
+            bytes_total: 2_000,
+            event_ttl: None,
+            topic_ttl: None,
+        });
+        topics.append(entry(1, "a", "x", now), now);
+        for n in 0..1_000 {
+            topics.enter(&Topic::parse(&format!("made up {n}")).unwrap(), now);
+        }
+        topics.append(entry(2, "a", "x", now), now);
+        let keys = [topics.enter(&Topic::parse("a").unwrap(), now)];
+        let Reading::Batch { entries, .. } = topics.read(&keys, 0, None, ALL) else { panic!("nothing is lost") };
+        assert_eq!(entries.len(), 2);
+    }
+
+    #[test]
     fn a_reading_in_steps_is_the_reading_in_one() {
         let now = Instant::now();
         let mut topics = Topics::new(Bounds {
@@ -393,7 +460,7 @@ mod tests {
         for limit in [BatchLimit { events: 7, bytes: usize::MAX }, BatchLimit { events: 99, bytes: 1 }, ALL] {
             let (mut position, mut sequences, mut goes_on) = (0, Vec::new(), true);
             while goes_on {
-                let Reading::Batch { entries, position: next, more } = topics.read(&keys, position, 0, limit) else {
+                let Reading::Batch { entries, position: next, more } = topics.read(&keys, position, None, limit) else {
                     panic!("nothing was evicted");
                 };
                 sequences.extend(entries.iter().map(|entry| entry.sequence()));

@@ -5,14 +5,22 @@
 
 mod common;
 
-use common::{Stream, hub, poll, publish};
-use heartwire::{Hub, HubConfig};
+use common::{Lane, Server, Stream, Streams, hub, in_both_lanes, poll, publish};
+use heartwire::HubConfig;
 use serde_json::json;
 use std::time::Duration;
 
+in_both_lanes! {
+    a_reader_goes_on_after_its_last_id
+    a_bad_cursor_is_never_an_error_but_a_gap
+    a_cursor_of_another_epoch_is_told_and_gets_all_that_is_kept
+    what_was_evicted_by_count_is_a_gap_for_those_who_missed_it_only
+    earliest_brings_what_each_topic_still_has
+}
+
 /// The data of `connected` and of the gap, if any, and the ids and data of the events that follow.
-async fn check(hub: &Hub, query: &str, resumed: bool, gap: Option<&str>, events: &[&str]) {
-    check_stream(Stream::open(hub, query).await, resumed, gap, events).await;
+async fn check(streams: &impl Streams, query: &str, resumed: bool, gap: Option<&str>, events: &[&str]) {
+    check_stream(streams.open_stream(query, "").await, resumed, gap, events).await;
 }
 
 async fn check_stream(mut stream: Stream, resumed: bool, gap: Option<&str>, events: &[&str]) {
@@ -32,62 +40,57 @@ async fn check_stream(mut stream: Stream, resumed: bool, gap: Option<&str>, even
     assert!(more.is_err(), "nothing but {events:?} is there, yet: {more:?}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_reader_goes_on_after_its_last_id() {
-    let hub = hub(HubConfig::default());
-    publish(&hub, "a", ["x", "y", "z"]).await;
-    check(&hub, "topic=a", false, None, &[]).await;
-    check(&hub, "topic=a&last_event_id=", false, None, &[]).await;
-    check(&hub, "topic=a&last_event_id=abc-1", true, None, &["2 y", "3 z"]).await;
-    check(&hub, "topic=a&last_event_id=abc-3", true, None, &[]).await;
-    check(&hub, "topic=a&last_event_id=abc-0", true, None, &["1 x", "2 y", "3 z"]).await;
-    check(&hub, "topic=a&from=earliest", false, None, &["1 x", "2 y", "3 z"]).await;
-    check(&hub, "topic=new&last_event_id=abc-1", true, None, &[]).await;
-    let newer_header = Stream::resume(&hub, "topic=a&last_event_id=abc-1", "abc-2").await;
+async fn a_reader_goes_on_after_its_last_id(lane: Lane) {
+    let server = Server::start(lane, HubConfig::default()).await;
+    publish(&server.hub, "a", ["x", "y", "z"]).await;
+    check(&server, "topic=a", false, None, &[]).await;
+    check(&server, "topic=a&last_event_id=", false, None, &[]).await;
+    check(&server, "topic=a&last_event_id=abc-1", true, None, &["2 y", "3 z"]).await;
+    check(&server, "topic=a&last_event_id=abc-3", true, None, &[]).await;
+    check(&server, "topic=a&last_event_id=abc-0", true, None, &["1 x", "2 y", "3 z"]).await;
+    check(&server, "topic=a&from=earliest", false, None, &["1 x", "2 y", "3 z"]).await;
+    check(&server, "topic=new&last_event_id=abc-1", true, None, &[]).await;
+    let newer_header = server.resume("topic=a&last_event_id=abc-1", "abc-2").await;
     check_stream(newer_header, true, None, &["3 z"]).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_bad_cursor_is_never_an_error_but_a_gap() {
-    let hub = hub(HubConfig::default());
-    publish(&hub, "a", ["x", "y"]).await;
+async fn a_bad_cursor_is_never_an_error_but_a_gap(lane: Lane) {
+    let server = Server::start(lane, HubConfig::default()).await;
+    publish(&server.hub, "a", ["x", "y"]).await;
     let unreadable = r#"{"from":null,"to":"abc-2","reason":"bad-cursor"}"#;
     for nonsense in ["nonsense", "abc", "abc-02", "%00", "abc-2%20", "-1", "%F0%9F%92%A9"] {
-        check(&hub, &format!("topic=a&last_event_id={nonsense}"), false, Some(unreadable), &[]).await;
+        check(&server, &format!("topic=a&last_event_id={nonsense}"), false, Some(unreadable), &[]).await;
     }
     let beyond = r#"{"from":"abc-9","to":"abc-2","reason":"bad-cursor"}"#;
-    check(&hub, "topic=a&last_event_id=abc-9", false, Some(beyond), &[]).await;
-    check_stream(Stream::resume(&hub, "topic=a", "nonsense").await, false, Some(unreadable), &[]).await;
+    check(&server, "topic=a&last_event_id=abc-9", false, Some(beyond), &[]).await;
+    check_stream(server.resume("topic=a", "nonsense").await, false, Some(unreadable), &[]).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_cursor_of_another_epoch_is_told_and_gets_all_that_is_kept() {
-    let hub = hub(HubConfig { max_history_per_topic: 2, ..HubConfig::default() });
-    publish(&hub, "a", ["x", "y"]).await;
+async fn a_cursor_of_another_epoch_is_told_and_gets_all_that_is_kept(lane: Lane) {
+    let server = Server::start(lane, HubConfig { max_history_per_topic: 2, ..HubConfig::default() }).await;
+    publish(&server.hub, "a", ["x", "y"]).await;
     let from_start = r#"{"from":"def-7","to":"abc-0","reason":"other-epoch"}"#;
-    check(&hub, "topic=a&last_event_id=def-7", false, Some(from_start), &["1 x", "2 y"]).await;
-    publish(&hub, "a", ["z"]).await;
+    check(&server, "topic=a&last_event_id=def-7", false, Some(from_start), &["1 x", "2 y"]).await;
+    publish(&server.hub, "a", ["z"]).await;
     let after_evicted = r#"{"from":"def-7","to":"abc-1","reason":"other-epoch"}"#;
-    check(&hub, "topic=a&last_event_id=def-7", false, Some(after_evicted), &["2 y", "3 z"]).await;
+    check(&server, "topic=a&last_event_id=def-7", false, Some(after_evicted), &["2 y", "3 z"]).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_was_evicted_by_count_is_a_gap_for_those_who_missed_it_only() {
-    let hub = hub(HubConfig { max_history_per_topic: 2, ..HubConfig::default() });
-    publish(&hub, "a", ["1", "2", "3", "4"]).await;
+async fn what_was_evicted_by_count_is_a_gap_for_those_who_missed_it_only(lane: Lane) {
+    let server = Server::start(lane, HubConfig { max_history_per_topic: 2, ..HubConfig::default() }).await;
+    publish(&server.hub, "a", ["1", "2", "3", "4"]).await;
     let gap = r#"{"from":"abc-1","to":"abc-2","reason":"evicted"}"#;
-    check(&hub, "topic=a&last_event_id=abc-1", false, Some(gap), &["3 3", "4 4"]).await;
-    check(&hub, "topic=a&last_event_id=abc-2", true, None, &["3 3", "4 4"]).await;
-    check(&hub, "topic=a&from=earliest", false, None, &["3 3", "4 4"]).await;
-    check(&hub, "topic=b&last_event_id=abc-1", true, None, &[]).await;
+    check(&server, "topic=a&last_event_id=abc-1", false, Some(gap), &["3 3", "4 4"]).await;
+    check(&server, "topic=a&last_event_id=abc-2", true, None, &["3 3", "4 4"]).await;
+    check(&server, "topic=a&from=earliest", false, None, &["3 3", "4 4"]).await;
+    check(&server, "topic=b&last_event_id=abc-1", true, None, &[]).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn earliest_brings_what_each_topic_still_has() {
-    let hub = hub(HubConfig { max_history_per_topic: 2, ..HubConfig::default() });
-    publish(&hub, "quiet", ["q"]).await;
-    publish(&hub, "busy", ["1", "2", "3", "4"]).await;
-    check(&hub, "topic=quiet&topic=busy&from=earliest", false, None, &["1 q", "4 3", "5 4"]).await;
+async fn earliest_brings_what_each_topic_still_has(lane: Lane) {
+    let server = Server::start(lane, HubConfig { max_history_per_topic: 2, ..HubConfig::default() }).await;
+    publish(&server.hub, "quiet", ["q"]).await;
+    publish(&server.hub, "busy", ["1", "2", "3", "4"]).await;
+    check(&server, "topic=quiet&topic=busy&from=earliest", false, None, &["1 q", "4 3", "5 4"]).await;
 }
 
 #[tokio::test(start_paused = true)]

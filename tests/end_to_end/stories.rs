@@ -8,13 +8,14 @@ use serde_json::Value;
 use std::io::Write;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::mpsc;
 
 /// A running `heartwire tail --json`.
 struct Tail {
     _child: Child,
     events: Lines<BufReader<ChildStdout>>,
-    told: Lines<BufReader<ChildStderr>>,
+    told: mpsc::UnboundedReceiver<String>,
 }
 
 impl Tail {
@@ -27,7 +28,16 @@ impl Tail {
             .spawn()
             .context("start tail")?;
         let events = BufReader::new(child.stdout.take().context("its output")?).lines();
-        let told = BufReader::new(child.stderr.take().context("its messages")?).lines();
+        let mut lines = BufReader::new(child.stderr.take().context("its messages")?).lines();
+        // Read all the time: a full pipe would make it wait for us.
+        let (tell, told) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                if tell.send(line).is_err() {
+                    break;
+                }
+            }
+        });
         Ok(Self { _child: child, events, told })
     }
 
@@ -44,8 +54,8 @@ impl Tail {
     /// Reads messages until one has this word.
     async fn until_told(&mut self, word: &str) -> Result<String> {
         loop {
-            let line = tokio::time::timeout(heartwire_tests::wait::PATIENCE, self.told.next_line()).await;
-            let line = line.with_context(|| format!("waited in vain to be told {word}"))??;
+            let line = tokio::time::timeout(heartwire_tests::wait::PATIENCE, self.told.recv()).await;
+            let line = line.with_context(|| format!("waited in vain to be told {word}"))?;
             let line = line.context("tail has ended")?;
             if line.contains(word) {
                 return Ok(line);

@@ -1,9 +1,13 @@
-//! The server: an accept loop that knows how to drain.
+//! The server: an accept loop that knows how to drain, and a lean lane for streams.
 //!
 //! It owns the listener and the life of each connection; what is answered on one is the router's
-//! business. `axum::serve` would do for a start, but it arms no header timeout and waits for open
-//! streams for ever.
+//! business. `axum::serve` would do for a start, but it arms no header timeout, waits for open
+//! streams for ever, and keeps a task and two buffers for each.
 
+mod connection;
+mod head;
+mod intercept;
+mod lean;
 mod listener;
 mod shutdown;
 
@@ -14,29 +18,29 @@ pub use listener::listen;
 pub use shutdown::Shutdown;
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use lean::Lane;
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How long a client may take to send the head of a request, and an idle connection to send another.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long accepting pauses when the machine has no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long sent bytes may go unacknowledged: a peer that vanished without a word is noticed then.
-#[cfg(target_os = "linux")]
-const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Answers requests by a router until it is told to stop, and then drains the hub.
 ///
 /// Stopping goes in this order: no more connections are accepted; idle ones are closed; streams get
 /// `closing: draining` and end over the hub's drain window; requests that are under way are answered.
 /// When all is done, or at a hard deadline 5 s behind the drain window, this returns.
+///
+/// A stream request passes the whole router, middleware included, like any other. Behind it, over
+/// HTTP/1, the socket is taken over by a few threads that write the streams of all readers: an
+/// idle stream costs about a kilobyte. Middleware that changes a stream's bytes is respected: such a
+/// stream runs through hyper, as it does in any other server.
+///
+/// Raises the process's limit of open files to what the system allows.
 ///
 /// ```no_run
 /// use heartwire::{Hub, Shutdown};
@@ -53,13 +57,15 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
     let Shutdown { hub, requested, forced } = shutdown;
     let (mut requested, mut forced) = (requested, pin!(forced));
     let (stopping, _) = watch::channel(false);
+    raise_file_limit();
+    let mut lane = Lane::start();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             () = &mut requested => break,
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => {
-                    connections.spawn(connection(socket, router.clone(), stopping.subscribe()));
+                    connections.spawn(connection::run(socket, router.clone(), lane.entrance(), stopping.subscribe()));
                 }
                 Err(err) => accept_failed(&err).await,
             },
@@ -71,44 +77,16 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
     hub.drain();
     stopping.send_replace(true);
     tracing::info!(streams = hub.active_connections(), "draining");
-    let all_ended = async { while connections.join_next().await.is_some() {} };
+    let all_ended = async {
+        // A connection may still hand in its stream; then the lane has them all.
+        while connections.join_next().await.is_some() {}
+        lane.finished().await;
+    };
     tokio::select! {
         () = all_ended => {}
         () = tokio::time::sleep(hub.config().drain_window + shutdown::GRACE) => tracing::warn!("the drain deadline has passed"),
         () = &mut forced => tracing::warn!("stopped at once"),
     }
-}
-
-/// The life of one connection.
-async fn connection(socket: TcpStream, router: Router, mut stopping: watch::Receiver<bool>) {
-    if let Err(err) = set_up(&socket) {
-        tracing::debug!(%err, "a socket option was refused");
-    }
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
-    let mut connection = pin!(connection);
-    let stopped = async { drop(stopping.wait_for(|stopping| *stopping).await) };
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = stopped => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(err) = ended {
-        // Clients leave in every way there is: no news for anyone but a debugger.
-        tracing::debug!(%err, "a connection ended");
-    }
-}
-
-fn set_up(socket: &TcpStream) -> io::Result<()> {
-    // Events are small and already batched: waiting for more only makes them late.
-    socket.set_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    socket2::SockRef::from(socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))?;
-    Ok(())
 }
 
 async fn accept_failed(err: &io::Error) {
@@ -120,4 +98,12 @@ async fn accept_failed(err: &io::Error) {
     // Most likely no file descriptor is left. Trying again at once would take all of a core.
     tracing::warn!(%err, "cannot accept a connection");
     tokio::time::sleep(ACCEPT_PAUSE).await;
+}
+
+fn raise_file_limit() {
+    #[cfg(unix)]
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::info!(limit, "open files"),
+        Err(err) => tracing::warn!(%err, "the limit of open files stays as it is"),
+    }
 }

@@ -1,13 +1,17 @@
 //! What the tests in this folder share: a hub of a known epoch, and requests to its router.
 
 // Each test crate uses a part of this, and to clippy it is no test itself.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, unused_imports, unused_macros, clippy::unwrap_used)]
+
+mod server;
+
+pub(crate) use server::{Chunks, Lane, Server, eventually, in_both_lanes, request};
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use axum::response::Response;
-use heartwire::log::MemoryLog;
-use heartwire::{Epoch, EventType, Hub, HubConfig, Topic};
+use heartwire::log::{MemoryLog, NewEvent};
+use heartwire::{Data, Epoch, EventType, Hub, HubConfig, Topic};
 use http_body_util::BodyExt;
 use std::sync::Arc;
 use tower::ServiceExt;
@@ -26,6 +30,13 @@ pub(crate) async fn publish<const N: usize>(hub: &Hub, topic_name: &str, data: [
     for data in data {
         hub.publish(&topic(topic_name), &EventType::default(), data).await.unwrap();
     }
+}
+
+/// Publishes events of the type `message` in one step: no reader sees one without the others.
+pub(crate) async fn publish_at_once(hub: &Hub, topic_name: &str, data: impl IntoIterator<Item = String>) {
+    let event =
+        |data: String| NewEvent { topic: topic(topic_name), event_type: EventType::default(), data: Data::new(&data) };
+    hub.publish_all(data.into_iter().map(event).collect()).await.unwrap();
 }
 
 pub(crate) async fn get(hub: &Hub, uri: &str) -> Response {
@@ -59,11 +70,45 @@ pub(crate) async fn poll(hub: &Hub, query: &str) -> serde_json::Value {
     serde_json::from_str(&body).unwrap()
 }
 
+/// Where streams are opened: a hub's router in process, or a server.
+pub(crate) trait Streams {
+    async fn open_stream(&self, query: &str, last_event_id: &str) -> Stream;
+}
+
+impl Streams for Hub {
+    async fn open_stream(&self, query: &str, last_event_id: &str) -> Stream {
+        Stream::resume(self, query, last_event_id).await
+    }
+}
+
+impl Streams for Server {
+    async fn open_stream(&self, query: &str, last_event_id: &str) -> Stream {
+        self.resume(query, last_event_id).await
+    }
+}
+
 /// A stream that is being read.
 pub(crate) struct Stream {
-    body: Body,
+    source: Source,
     /// What came and was not asked for yet.
     text: String,
+}
+
+enum Source {
+    Body(Body),
+    Socket(Chunks),
+}
+
+impl Source {
+    async fn next(&mut self) -> Option<String> {
+        match self {
+            Self::Body(body) => {
+                let frame = body.frame().await?.unwrap();
+                Some(String::from_utf8(frame.into_data().unwrap().into()).unwrap())
+            }
+            Self::Socket(chunks) => chunks.next().await,
+        }
+    }
 }
 
 impl Stream {
@@ -78,7 +123,13 @@ impl Stream {
 
     pub(crate) fn of(response: Response) -> Self {
         assert_eq!(response.status(), StatusCode::OK);
-        Self { body: response.into_body(), text: String::new() }
+        Self { source: Source::Body(response.into_body()), text: String::new() }
+    }
+
+    /// What comes over a socket on which a request was sent, behind the head.
+    pub(crate) async fn over(socket: tokio::net::TcpStream) -> (String, Self) {
+        let (head, chunks) = Chunks::of(socket).await;
+        (head, Self { source: Source::Socket(chunks), text: String::new() })
     }
 
     /// The next block up to its blank line, as written, but for clocks and jitter. `None`: the end.
@@ -89,8 +140,7 @@ impl Stream {
                 self.text = rest.to_owned();
                 return Some(block);
             }
-            let frame = self.body.frame().await?.unwrap();
-            self.text.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+            self.text.push_str(&self.source.next().await?);
         }
     }
 

@@ -1,0 +1,211 @@
+//! One stream of a shard: its socket, its place in the log, its deadlines.
+//!
+//! It owns at most the rest of one batch. Whatever else it has not sent yet stays in the log.
+
+use super::calendar::Tick;
+use crate::limits::Permit;
+use crate::standing::Standing;
+use crate::subscription::Ended;
+use axum::body::Body;
+use bytes::{Buf, Bytes};
+use mio::net::TcpStream;
+use std::io::{self, ErrorKind, Read, Write};
+use std::time::Duration;
+
+/// How long a socket may take no byte at all before its reader is given up.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
+/// How much a client may say behind its request before it is taken for no client of ours.
+const MAX_STRAY_BYTES: u32 = 1024 * 1024;
+
+pub(super) struct Line {
+    // Given back before the socket closes: whoever sees the end can come again.
+    _permit: Permit,
+    _body: Body,
+    pub(super) socket: TcpStream,
+    pub(super) group: u32,
+    pub(super) seat: u32,
+    pub(super) standing: Standing,
+    pub(super) state: State,
+    pub(super) switched_off_total: Option<u64>,
+    /// When the calendar calls it.
+    pub(super) call_at: Tick,
+    /// It had a full batch, and its turn for the next one comes by itself.
+    pub(super) is_behind: bool,
+    n_stray_bytes: u32,
+    /// The rest of what was written last. The line is blocked while there is any.
+    unsent: Bytes,
+    stuck_at: Tick,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum State {
+    Open {
+        heartbeat_at: Tick,
+        rotate_at: Tick,
+    },
+    /// It waits for its turn to say its last words.
+    Leaving {
+        ended: Ended,
+        at: Tick,
+    },
+    /// The last words are said, if not sent.
+    Closing,
+}
+
+/// How a write went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    All,
+    /// The socket takes no more for now. The poll tells when it does again.
+    Blocked,
+    /// The client is gone.
+    Gone,
+}
+
+impl Line {
+    pub(super) fn new(
+        socket: TcpStream,
+        (group, seat): (u32, u32),
+        standing: Standing,
+        state: State,
+        switched_off_total: Option<u64>,
+        (permit, body): (Permit, Body),
+    ) -> Self {
+        Self {
+            _permit: permit,
+            _body: body,
+            socket,
+            group,
+            seat,
+            standing,
+            state,
+            switched_off_total,
+            call_at: Tick::NEVER,
+            is_behind: false,
+            n_stray_bytes: 0,
+            unsent: Bytes::new(),
+            stuck_at: Tick::NEVER,
+        }
+    }
+
+    pub(super) fn is_blocked(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Whether nothing came through for too long.
+    pub(super) fn is_stuck(&self, now: Tick) -> bool {
+        self.is_blocked() && self.stuck_at <= now
+    }
+
+    /// The earliest moment at which something must be done. A blocked line has but one deadline.
+    pub(super) fn deadline(&self) -> Tick {
+        if self.is_blocked() {
+            return self.stuck_at;
+        }
+        match self.state {
+            State::Open { heartbeat_at, rotate_at } => heartbeat_at.min(rotate_at),
+            State::Leaving { at, .. } => at,
+            State::Closing => Tick::NEVER,
+        }
+    }
+
+    /// Writes some bytes, and keeps what the socket does not take.
+    pub(super) fn send(&mut self, bytes: &Bytes, now: Tick) -> Sent {
+        debug_assert!(!self.is_blocked(), "one batch at a time");
+        match write(&mut self.socket, bytes) {
+            Ok(n) if n == bytes.len() => Sent::All,
+            Ok(n) => {
+                self.unsent = bytes.slice(n..);
+                self.stuck_at = now.after(STUCK_AFTER);
+                Sent::Blocked
+            }
+            Err(err) => gone(&err),
+        }
+    }
+
+    /// Goes on with what the socket did not take.
+    pub(super) fn resume(&mut self, now: Tick) -> Sent {
+        match write(&mut self.socket, &self.unsent) {
+            // The poll can be wrong; then the line is as stuck as before.
+            Ok(0) => Sent::Blocked,
+            Ok(n) => {
+                self.unsent.advance(n);
+                self.stuck_at = now.after(STUCK_AFTER);
+                if self.is_blocked() { Sent::Blocked } else { Sent::All }
+            }
+            Err(err) => gone(&err),
+        }
+    }
+
+    /// Throws away what the client says; a request was all that it had to say. Bytes that stayed
+    /// unread would hide its end. Returns whether it is still there.
+    pub(super) fn discard(&mut self) -> bool {
+        let mut buffer = [0; 4 * 1024];
+        while self.n_stray_bytes <= MAX_STRAY_BYTES {
+            match self.socket.read(&mut buffer) {
+                Ok(0) => return false,
+                Ok(n) => self.n_stray_bytes += n as u32,
+                Err(err) if err.kind() == ErrorKind::Interrupted => {}
+                Err(err) => return err.kind() == ErrorKind::WouldBlock,
+            }
+        }
+        tracing::debug!("a client never stops talking");
+        false
+    }
+}
+
+/// Writes until the socket takes no more: only then does the poll tell when it does again.
+fn write(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    let mut n_written = 0;
+    while n_written < bytes.len() {
+        match socket.write(&bytes[n_written..]) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(n) => n_written += n,
+            Err(err) if err.kind() == ErrorKind::Interrupted => {}
+            Err(err) if err.kind() == ErrorKind::WouldBlock => break,
+            Err(err) => return Err(err),
+        }
+    }
+    Ok(n_written)
+}
+
+fn gone(err: &io::Error) -> Sent {
+    tracing::debug!(%err, "a client is gone");
+    Sent::Gone
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Permits;
+    use crate::serve::lean::calendar::Calendar;
+    use std::time::Instant;
+
+    /// A line, and the client at its other end.
+    fn line() -> (Line, std::net::TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let state = State::Open { heartbeat_at: Tick::NEVER, rotate_at: Tick::NEVER };
+        let permit = Permits::new(None).acquire().unwrap();
+        let socket = TcpStream::from_std(socket);
+        (Line::new(socket, (0, 0), Standing::new(0, 0), state, None, (permit, Body::empty())), client)
+    }
+
+    #[test]
+    fn a_line_is_stuck_when_nothing_goes_through_for_the_whole_time() {
+        let (mut line, mut client) = line();
+        let begin = Calendar::new(Instant::now()).tick(Instant::now());
+        let at = |seconds| begin.after(Duration::from_secs(seconds));
+        let bytes = Bytes::from(vec![b'x'; 64 * 1024 * 1024]);
+        assert_eq!(line.send(&bytes, begin), Sent::Blocked);
+        assert_eq!(line.deadline(), at(30));
+        assert!(!line.is_stuck(at(29)) && line.is_stuck(at(30)));
+
+        let mut buffer = vec![0; 1024 * 1024];
+        while client.read(&mut buffer).unwrap() > 0 && line.resume(at(31)) == Sent::Blocked {}
+        assert!(!line.is_stuck(at(60)), "something went through");
+        assert_eq!(line.deadline(), Tick::NEVER, "it takes more");
+    }
+}

@@ -1,0 +1,325 @@
+//! One thread that writes many streams.
+//!
+//! It sleeps in one place, the poll, and wakes for sockets, for its doorbell and for its calendar.
+//! Nothing that it does waits: a socket that would block is left until the poll tells of it.
+
+use super::Arrival;
+use super::calendar::{Calendar, Tick};
+use super::doorbell::{Doorbell, Ending};
+use super::group::{Form, Groups, index};
+use super::line::{Line, Sent, State};
+use super::memo::{Memo, Next};
+use crate::stream::{EventStream, script};
+use crate::subscription::{Ended, called_off};
+use bytes::Bytes;
+use mio::event::Event;
+use mio::{Events, Interest, Poll, Token, Waker};
+use slab::Slab;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const DOORBELL: Token = Token(usize::MAX);
+/// How many sockets one poll tells of.
+const EVENTS: usize = 1_024;
+/// How long to wait before the poll is tried again when it fails, which it has no reason to.
+const POLL_PAUSE: Duration = Duration::from_millis(100);
+
+pub(super) struct Shard {
+    poll: Poll,
+    doorbell: Arc<Doorbell>,
+    lines: Slab<Line>,
+    groups: Groups,
+    calendar: Calendar,
+    memo: Memo,
+    /// Lines that had a full batch and can take another.
+    behind: Vec<u32>,
+    now: Tick,
+    ending: Ending,
+}
+
+impl Shard {
+    pub(super) fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let doorbell = Arc::new(Doorbell::new(Waker::new(poll.registry(), DOORBELL)?));
+        let begin = Instant::now();
+        let calendar = Calendar::new(begin);
+        Ok(Self {
+            poll,
+            doorbell,
+            lines: Slab::new(),
+            groups: Groups::default(),
+            now: calendar.tick(begin),
+            calendar,
+            memo: Memo::default(),
+            behind: Vec::new(),
+            ending: Ending::NotYet,
+        })
+    }
+
+    pub(super) fn doorbell(&self) -> Arc<Doorbell> {
+        Arc::clone(&self.doorbell)
+    }
+
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        while self.goes_on() {
+            let timeout =
+                if self.behind.is_empty() { self.calendar.wait(Instant::now()) } else { Some(Duration::ZERO) };
+            match self.poll.poll(&mut events, timeout) {
+                Ok(()) => {}
+                Err(err) if err.kind() == ErrorKind::Interrupted => continue,
+                Err(err) => {
+                    tracing::error!(%err, "sockets cannot be polled");
+                    std::thread::sleep(POLL_PAUSE);
+                }
+            }
+            self.now = self.calendar.tick(Instant::now());
+            self.memo.forget();
+            // Before the arrivals, which may get the number of a line that has just ended.
+            for event in &events {
+                if event.token() != DOORBELL {
+                    self.socket_moved(event);
+                }
+            }
+            self.feed_those_behind();
+            self.answer_the_door();
+            self.call_those_due();
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        match self.ending {
+            Ending::NotYet => true,
+            Ending::WhenEmpty => !self.lines.is_empty(),
+            Ending::AtOnce => false,
+        }
+    }
+
+    fn socket_moved(&mut self, event: &Event) {
+        let number = index(event.token().0);
+        let Some(line) = self.lines.get_mut(event.token().0) else { return };
+        // A client that has closed its side has left: there is nothing that it could still say.
+        if event.is_read_closed() || event.is_error() || event.is_readable() && !line.discard() {
+            self.hang_up(number);
+        } else if event.is_writable() && line.is_blocked() {
+            let sent = line.resume(self.now);
+            if self.settle(number, sent) {
+                // Its deadlines have waited, too.
+                self.call(number);
+                self.feed(number);
+            }
+        }
+    }
+
+    fn answer_the_door(&mut self) {
+        let inbox = self.doorbell.look();
+        self.ending = self.ending.max(inbox.ending);
+        for arrival in inbox.arrivals {
+            self.admit(arrival);
+        }
+        for group in inbox.moved {
+            self.feed_group(group);
+        }
+    }
+
+    fn feed_those_behind(&mut self) {
+        for number in std::mem::take(&mut self.behind) {
+            // Otherwise it has ended, and its number may be another's.
+            if let Some(line) = self.lines.get_mut(number as usize)
+                && std::mem::take(&mut line.is_behind)
+            {
+                self.feed(number);
+            }
+        }
+    }
+
+    fn call_those_due(&mut self) {
+        while let Some((tick, numbers)) = self.calendar.due(self.now) {
+            for number in numbers {
+                // Otherwise the line has ended, or has another deadline by now.
+                if self.lines.get(number as usize).is_some_and(|line| line.call_at == tick) {
+                    self.call(number);
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, arrival: Arrival) {
+        let Arrival { socket, head, coding, stream, body } = arrival;
+        let EventStream { subscription, opening, frames, permit } = *stream;
+        let mut socket = mio::net::TcpStream::from_std(socket);
+        let slot = self.lines.vacant_entry();
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        if let Err(err) = self.poll.registry().register(&mut socket, Token(slot.key()), interests) {
+            tracing::warn!(%err, "a socket cannot be polled");
+            self.doorbell.line_ended();
+            return;
+        }
+        let config = subscription.hub().config();
+        let after = |span: Option<Duration>| span.map_or(Tick::NEVER, |span| self.now.after(span));
+        let state =
+            State::Open { heartbeat_at: after(config.heartbeat_interval), rotate_at: after(script::lifetime(config)) };
+        let switched_off_total = subscription.switched_off_total();
+        let (membership, standing) = subscription.into_parts();
+        let number = index(slot.key());
+        let seat = self.groups.join(number, membership, Form { frames, coding }, &self.doorbell);
+        slot.insert(Line::new(socket, seat, standing, state, switched_off_total, (permit, body)));
+        let opening = [head.as_slice(), &coding.of(&opening)].concat();
+        if self.send(number, &opening.into()) {
+            self.feed(number);
+        }
+    }
+
+    /// Gives all readers of a group what they have not had yet.
+    fn feed_group(&mut self, number: usize) {
+        let Some(group) = self.groups.rung(number) else { return };
+        group.bell.heard();
+        self.memo.forget();
+        // From the last: a line that ends gives its seat to one that was fed already.
+        for seat in (0..group.lines.len()).rev() {
+            // The last line takes its group with it when it ends.
+            if let Some(line) = self.groups.rung(number).and_then(|group| group.lines.get(seat)) {
+                self.feed(*line);
+            }
+        }
+    }
+
+    /// Gives a reader what it has not had yet, one batch at most.
+    fn feed(&mut self, number: u32) {
+        let Some(line) = self.lines.get_mut(number as usize) else { return };
+        if line.is_blocked() || line.is_behind || !matches!(line.state, State::Open { .. }) {
+            return;
+        }
+        let group = self.groups.get(line.group);
+        if let Some(ended) = called_off(group.hub(), line.standing, line.switched_off_total) {
+            return self.end(number, ended);
+        }
+        match self.memo.read(line.group, group, line.standing) {
+            Next::Lagged => self.end(number, Ended::Lagged),
+            Next::Bytes { bytes, standing, more } => {
+                line.standing = *standing;
+                if *more {
+                    line.is_behind = true;
+                    self.behind.push(number);
+                }
+                // It may have reached the place that it had to reach before it goes.
+                let ended = called_off(group.hub(), *standing, line.switched_off_total);
+                if !bytes.is_empty() {
+                    let sent = line.send(bytes, self.now);
+                    if !self.settle(number, sent) {
+                        return;
+                    }
+                }
+                if let Some(ended) = ended {
+                    self.end(number, ended);
+                }
+            }
+        }
+    }
+
+    /// A deadline has come, or may have.
+    fn call(&mut self, number: u32) {
+        let line = &mut self.lines[number as usize];
+        if line.is_stuck(self.now) {
+            tracing::debug!("a client reads nothing");
+            return self.hang_up(number);
+        }
+        match line.state {
+            _ if line.is_blocked() => self.reschedule(number),
+            State::Open { rotate_at, .. } if rotate_at <= self.now => self.end(number, Ended::Rotated),
+            State::Open { heartbeat_at, .. } if heartbeat_at <= self.now => self.beat(number),
+            State::Leaving { ended, at } if at <= self.now => self.close(number, ended),
+            State::Open { .. } | State::Leaving { .. } | State::Closing => self.reschedule(number),
+        }
+    }
+
+    /// What is ready anyway, then the heartbeat at the position after it: so its id moves past the
+    /// events of other topics, and the reader of a quiet topic never resumes from an evicted point.
+    fn beat(&mut self, number: u32) {
+        self.feed(number);
+        let Some(line) = self.lines.get_mut(number as usize) else { return };
+        let State::Open { heartbeat_at, .. } = &mut line.state else { return };
+        let group = self.groups.get(line.group);
+        let hub = group.hub();
+        *heartbeat_at = hub.config().heartbeat_interval.map_or(Tick::NEVER, |period| self.now.after(period));
+        if line.is_blocked() {
+            // What it was just given tells as much.
+            return self.reschedule(number);
+        }
+        let heartbeat = self.memo.heartbeat(hub.cursor(line.standing.position()), group.form.coding);
+        let sent = line.send(heartbeat, self.now);
+        self.settle(number, sent);
+    }
+
+    /// A reader is to go, when its turn comes.
+    fn end(&mut self, number: u32, ended: Ended) {
+        let line = &mut self.lines[number as usize];
+        let delay = script::delay_before_closing(ended, self.groups.get(line.group).hub());
+        if delay.is_zero() {
+            return self.close(number, ended);
+        }
+        line.state = State::Leaving { ended, at: self.now.after(delay) };
+        self.reschedule(number);
+    }
+
+    /// The last words.
+    fn close(&mut self, number: u32, ended: Ended) {
+        let line = &mut self.lines[number as usize];
+        line.state = State::Closing;
+        let group = self.groups.get(line.group);
+        let coding = group.form.coding;
+        let position = group.hub().cursor(line.standing.position());
+        let closing = coding.encode(script::closing(ended, position, group.hub()));
+        self.send(number, &[closing, coding.end()].concat().into());
+    }
+
+    /// Returns whether the line is there and takes more.
+    fn send(&mut self, number: u32, bytes: &Bytes) -> bool {
+        let sent = self.lines[number as usize].send(bytes, self.now);
+        self.settle(number, sent)
+    }
+
+    /// What follows from how a write went. Returns whether the line is there and takes more.
+    fn settle(&mut self, number: u32, sent: Sent) -> bool {
+        let line = &mut self.lines[number as usize];
+        match (sent, line.state) {
+            (Sent::Gone, _) => self.hang_up(number),
+            (Sent::All, State::Closing) => {
+                // Closing a socket with unread bytes would reset it, and could take the last words along.
+                line.discard();
+                self.hang_up(number);
+            }
+            (Sent::All, State::Open { .. } | State::Leaving { .. }) => {
+                self.reschedule(number);
+                return true;
+            }
+            (Sent::Blocked, _) => self.reschedule(number),
+        }
+        false
+    }
+
+    fn reschedule(&mut self, number: u32) {
+        let line = &mut self.lines[number as usize];
+        let deadline = line.deadline();
+        if deadline < line.call_at || line.call_at <= self.now {
+            line.call_at = deadline;
+            self.calendar.enter(deadline, number);
+        }
+    }
+
+    fn hang_up(&mut self, number: u32) {
+        let line = self.lines.remove(number as usize);
+        if let Some(moved) = self.groups.leave(line.group, line.seat) {
+            self.lines[moved as usize].seat = line.seat;
+        }
+        self.doorbell.line_ended();
+    }
+}
+
+impl Drop for Shard {
+    /// Also when it panics: whoever hands in a stream then must not wait for ever.
+    fn drop(&mut self) {
+        self.doorbell.lock();
+    }
+}

@@ -1,0 +1,93 @@
+//! What a stream says, and when it goes.
+//!
+//! Whoever writes a stream, as a response body or straight to a socket, takes its words from here,
+//! so that the bytes are the same.
+
+use crate::coding::Coding;
+use crate::config::HubConfig;
+use crate::entry::Entry;
+use crate::environment;
+use crate::hub::Hub;
+use crate::subscription::{Ended, Subscription};
+use bytes::Bytes;
+use heartwire_protocol::control::{Closing, Connected, Heartbeat};
+use heartwire_protocol::{Control, Cursor, PROTOCOL_VERSION, Retry, encode};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a client stays away at most after an end that concerns it alone.
+const SHORT_RETRY: Duration = Duration::from_secs(1);
+
+/// The first words of every stream. The comment is what makes proxies let the head through.
+pub(super) fn opening(subscription: &mut Subscription) -> Vec<u8> {
+    let cursor = subscription.cursor();
+    let gap = subscription.take_gap();
+    let connected = Control::Connected(Connected {
+        protocol: PROTOCOL_VERSION,
+        heartbeat_interval_ms: subscription.hub().config().heartbeat_interval.map(whole_millis),
+        resumed: subscription.resumed(),
+        time_ms: environment::wall_clock_ms(),
+    });
+    let mut out = Vec::new();
+    encode::comment("heartwire", &mut out);
+    // With an id here, a link that is cut before the gap arrives would resume behind the gap.
+    let id = gap.is_none().then(|| cursor.into());
+    encode::event(&connected.to_event(id), &mut out);
+    if let Some(gap) = gap {
+        encode::event(&Control::Gap(gap).to_event(Some(cursor.into())), &mut out);
+    }
+    out
+}
+
+/// The events of one reading, in one piece. `frames`: the reader asked for compressed frames.
+pub(crate) fn events(entries: &[Arc<Entry>], frames: bool, coding: Coding) -> Bytes {
+    let bytes = |entry: &Arc<Entry>| coding.of(if frames { entry.framed() } else { entry.plain() });
+    match entries {
+        [] => Bytes::new(),
+        // The common case on a live stream: the bytes that all readers share, not copied.
+        [entry] => bytes(entry),
+        _ => entries.iter().map(bytes).collect::<Vec<_>>().concat().into(),
+    }
+}
+
+pub(crate) fn heartbeat(position: Cursor) -> Vec<u8> {
+    let heartbeat = Control::Heartbeat(Heartbeat { time_ms: environment::wall_clock_ms() });
+    let mut out = Vec::new();
+    encode::event(&heartbeat.to_event(Some(position.into())), &mut out);
+    out
+}
+
+/// The last words of a stream.
+pub(crate) fn closing(ended: Ended, position: Cursor, hub: &Hub) -> Vec<u8> {
+    let away = match ended {
+        Ended::Draining => hub.config().drain_window,
+        Ended::Lagged | Ended::Rotated | Ended::Disabled => SHORT_RETRY,
+    };
+    let retry = environment::random_part(away);
+    let reason = ended.closing_reason();
+    tracing::debug!(?reason, %position, "stream ends");
+    let closing = Control::Closing(Closing { reason, retry_ms: whole_millis(retry) });
+    let mut out = Vec::new();
+    // For a bare EventSource, which does not read what `closing` says.
+    encode::retry(Retry::new(retry), &mut out);
+    encode::event(&closing.to_event(Some(position.into())), &mut out);
+    out
+}
+
+/// How long a stream waits for its turn before it says its last words. Draws anew at each call.
+pub(crate) fn delay_before_closing(ended: Ended, hub: &Hub) -> Duration {
+    match ended {
+        Ended::Draining => environment::random_part(hub.draining().map_or(Duration::ZERO, |drain| drain.span)),
+        Ended::Lagged | Ended::Rotated | Ended::Disabled => Duration::ZERO,
+    }
+}
+
+/// How long a stream may live. Draws anew at each call: streams that were opened in one moment must
+/// not end in one.
+pub(crate) fn lifetime(config: &HubConfig) -> Option<Duration> {
+    config.connection_timeout.map(|longest| longest - environment::random_part(longest / 10))
+}
+
+fn whole_millis(span: Duration) -> u64 {
+    span.as_millis().try_into().unwrap_or(u64::MAX)
+}
