@@ -10,7 +10,7 @@ use core::time::Duration;
 /// delay of 1 to 2 s before the second attempt, 2 to 4 s before the third, and so on. Since the
 /// places are spread evenly and nobody changes place, so are the attempts of the whole fleet, in
 /// every second of the outage; drawn anew for each attempt they would bunch up (after ten seconds
-/// of outage: 4.6 times the even share in the fullest second, against 1.6 this way).
+/// of outage: 4.6 times the even share in the fullest second, against 1.5 this way).
 ///
 /// The default waits up to 1, 2, 4, 8, 16 and then 30 s, and never less than 100 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -869,6 +869,13 @@ impl Connection {
     }
 
     fn try_stream(&mut self, now: Moment) {
+        if !matches!(self.resume, Resume::After(_)) {
+            // No poll has said yet where to begin. Beside one, the stream would begin elsewhere, and what
+            // lies between the two would be left out without a word.
+            self.leave_polling();
+            self.connect(now);
+            return;
+        }
         let stream = self.open_stream(now);
         if let Plan::Polling(polling) = &mut self.plan {
             polling.probes += 1;

@@ -370,6 +370,16 @@ fn a_gap_that_the_other_transport_has_passed_is_no_gap() {
 }
 
 #[test]
+fn a_stream_and_a_poll_never_begin_at_two_places_of_their_own() {
+    let mut story = Story::new(Settings { enabled: false, ..Settings::default() });
+    assert_eq!(story.at(0, Input::Start), "poll L1 live for 25s, polling SwitchedOff");
+    assert_eq!(story.at(10, Input::SetEnabled(true)), "cancel L1, open L2 live, connecting 0");
+    assert_eq!(story.event(20, 1, "a-3"), "", "the poll that was under way counts no more");
+    assert_eq!(story.connected(30, 2, "a-7"), "open");
+    assert_eq!(story.event(40, 2, "a-8"), "deliver");
+}
+
+#[test]
 fn a_full_answer_is_followed_at_once() {
     let mut story = Story::open(Settings::default());
     story.at(1_000, Input::SetEnabled(false));

@@ -67,6 +67,9 @@ impl Page {
 
     fn gap(&mut self, gap: &Gap) {
         let to: Cursor = gap.to.parse().unwrap();
+        if self.epoch == Some(to.epoch.0) && gap.reason != GapReason::BadCursor {
+            assert!(Some(to.sequence + 1) >= self.next, "a gap does not lead back to what the page has seen");
+        }
         self.epoch = Some(to.epoch.0);
         self.next = Some(to.sequence + 1);
     }
@@ -263,7 +266,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_event_once_and_in_order_or_a_gap_is_told(seed in any::<u64>(), steps in prop::collection::vec(step(), 1..120)) {

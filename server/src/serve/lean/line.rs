@@ -190,7 +190,7 @@ mod tests {
         let state = State::Open { heartbeat_at: Tick::NEVER, rotate_at: Tick::NEVER };
         let permit = Permits::new(None).acquire().unwrap();
         let socket = TcpStream::from_std(socket);
-        (Line::new(socket, (0, 0), Standing::new(0, 0), state, None, (permit, Body::empty())), client)
+        (Line::new(socket, (0, 0), Standing::new(0, None), state, None, (permit, Body::empty())), client)
     }
 
     #[test]
