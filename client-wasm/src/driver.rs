@@ -94,10 +94,12 @@ enum AtHand<'a> {
 
 impl Driver {
     pub(crate) fn new(url: &str, options: Options, sink: Sink) -> Result<Rc<Self>, Refusal> {
-        let Options { settings, with_credentials, max_frame_bytes } = options;
+        let Options { mut settings, resume, with_credentials, max_frame_bytes } = options;
+        let address = Address::parse(url, max_frame_bytes.is_some())?;
+        settings.resume = resume.unwrap_or_else(|| address.resume().clone());
         Ok(Rc::new(Self {
             sink,
-            address: Address::parse(url, max_frame_bytes.is_some())?,
+            address,
             with_credentials,
             max_frame_bytes,
             machine: RefCell::new(Connection::new(settings)),

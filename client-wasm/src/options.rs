@@ -12,7 +12,10 @@ use heartwire_protocol::frame::DEFAULT_MAX_OPEN_BYTES;
 /// What the page asks for: how the machine behaves, and how the shell does.
 #[derive(Debug)]
 pub(crate) struct Options {
+    /// All but the resume point.
     pub(crate) settings: Settings,
+    /// Where to begin; `None` leaves it to the URL.
+    pub(crate) resume: Option<Resume>,
     pub(crate) with_credentials: bool,
     /// The most bytes that a frame may open to; `None` asks for no frames.
     pub(crate) max_frame_bytes: Option<usize>,
@@ -25,7 +28,6 @@ impl Options {
         flag(given, "polling", &mut settings.polling)?;
         // Compiled out means switched off, so that the machine never asks for what cannot be done.
         settings.polling &= cfg!(feature = "polling");
-        settings.resume = resume(given)?;
         settings.silence = match number(given, "heartbeatTimeout", 0.0)? {
             None => SilenceLimit::FromServer,
             Some(f64::INFINITY) => SilenceLimit::Unlimited,
@@ -51,7 +53,8 @@ impl Options {
         let mut compression = true;
         flag(given, "compression", &mut compression)?;
         let max_frame_bytes = number(given, "maxFrameBytes", 1.0)?.map_or(DEFAULT_MAX_OPEN_BYTES, |n| n as usize);
-        Ok(Self { settings, with_credentials, max_frame_bytes: compression.then_some(max_frame_bytes) })
+        let max_frame_bytes = compression.then_some(max_frame_bytes);
+        Ok(Self { settings, resume: resume(given)?, with_credentials, max_frame_bytes })
     }
 }
 
@@ -77,12 +80,13 @@ fn text(given: &Json, name: &'static str) -> Result<String, Refusal> {
     if option.is_absent() { Ok(String::new()) } else { option.text().ok_or(Refusal::BadOption(name)) }
 }
 
-fn resume(given: &Json) -> Result<Resume, Refusal> {
+fn resume(given: &Json) -> Result<Option<Resume>, Refusal> {
     let last_event_id = text(given, "lastEventId")?;
     match text(given, "from")?.as_str() {
-        "" | "live" | "earliest" if !last_event_id.is_empty() => Ok(Resume::After(last_event_id)),
-        "" | "live" => Ok(Resume::Live),
-        "earliest" => Ok(Resume::Earliest),
+        "" | "live" | "earliest" if !last_event_id.is_empty() => Ok(Some(Resume::After(last_event_id))),
+        "" => Ok(None),
+        "live" => Ok(Some(Resume::Live)),
+        "earliest" => Ok(Some(Resume::Earliest)),
         _ => Err(Refusal::BadOption("from")),
     }
 }

@@ -155,3 +155,23 @@ fn the_stream_begins_where_the_options_say() {
     check(r#"{ "compression": false, "from": "live", "lastEventId": null }"#, "?topic=a");
     restore_timers();
 }
+
+#[wasm_bindgen_test]
+fn the_stream_begins_where_its_url_says_unless_the_options_say_it() {
+    script_host();
+    let check = |given: &str, options: &str, query: &str| {
+        let client = client(&[URL, given].concat(), options, &recorder()).expect("the options are right");
+        client.start();
+        client.close();
+        assert_eq!(text("return new URL(sources.at(-1).url).search"), query, "{given} {options}");
+    };
+    let quiet = r#"{ "compression": false }"#;
+    check("&last_event_id=a-7&from=earliest", quiet, "?topic=a&last_event_id=a-7");
+    check("&last_event_id=&from=earliest", quiet, "?topic=a&from=earliest");
+    check("&from=live&token=x", quiet, "?topic=a&token=x");
+    check("&frames=gzip&cursor=a-7&wait=9", quiet, "?topic=a");
+    check("&last_event_id=a-7", r#"{ "compression": false, "lastEventId": "a-9" }"#, "?topic=a&last_event_id=a-9");
+    check("&last_event_id=a-7", r#"{ "compression": false, "from": "live" }"#, "?topic=a");
+    check("&last_event_id=a-7", r#"{ "compression": false, "from": "earliest" }"#, "?topic=a&from=earliest");
+    restore_timers();
+}

@@ -110,7 +110,7 @@ const RULES: { readonly [Name in keyof Required<EventStreamOptions>]: Rule } = {
  * @throws {TypeError} An option has the wrong type, is out of range, or is unknown. The message names it.
  */
 export function check(options: EventStreamOptions = {}): CheckedOptions {
-  if (typeof options !== 'object' || options === null) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new TypeError('heartwire: the options must be an object');
   }
   // An option that is undefined is as good as absent, so that `{ topics: maybe }` works.

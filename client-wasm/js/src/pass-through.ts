@@ -13,15 +13,20 @@ export const passThrough: Engine = (url, options, sink) => {
   let enabled = options.enabled ?? true;
   let lastId = options.lastEventId ?? '';
 
+  const follow = (event: MessageEvent) => {
+    lastId = event.lastEventId || lastId;
+  };
+
   const hear = (event: Event) => {
     // A plain `open` or `error` is the browser's own; with a payload it was published.
     if (event instanceof MessageEvent) {
-      lastId = event.lastEventId || lastId;
+      follow(event);
       sink.forward(event);
     }
   };
 
   const hearGap = (event: MessageEvent<string>) => {
+    follow(event);
     try {
       const gap = JSON.parse(event.data);
       lastId = event.lastEventId || gap.to;
@@ -71,6 +76,9 @@ export const passThrough: Engine = (url, options, sink) => {
         sink.error('cut', '');
       }
     });
+    // On a quiet topic these alone tell the place, from which the next stream must go on.
+    mine.addEventListener('connected', follow);
+    mine.addEventListener('heartbeat', follow);
     mine.addEventListener('gap', hearGap);
     for (const type of types) {
       mine.addEventListener(type, hear);

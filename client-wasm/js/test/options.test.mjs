@@ -79,7 +79,13 @@ test('an unknown option is a TypeError that names it', () => {
   reset();
   assert.throws(() => construct({ topic: 'a' }), { name: 'TypeError', message: /"topic"/ });
   assert.throws(() => construct({ toString: 'a' }), { name: 'TypeError', message: /"toString"/ });
-  assert.throws(() => construct(7), TypeError);
+});
+
+test('options that are no object are a TypeError', () => {
+  reset();
+  for (const options of [7, null, 'a', [], ['a']]) {
+    assert.throws(() => construct(options), { name: 'TypeError', message: /must be an object/ }, String(options));
+  }
 });
 
 test('a bad address is a SyntaxError, as with an EventSource', () => {

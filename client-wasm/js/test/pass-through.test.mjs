@@ -73,6 +73,28 @@ test('the switch opens and closes it', async () => {
   stream.close();
 });
 
+test('switched off and on again on a quiet topic, it goes on where it was', async () => {
+  const stream = new EventStream(URL_OF_STREAM, { from: 'earliest' });
+  const reopened = async () => {
+    stream.enabled = false;
+    const opening = made();
+    stream.enabled = true;
+    return opening;
+  };
+  const first = await made();
+  first.greet('a-1');
+  const second = await reopened();
+  assert.equal(second.url.search, '?last_event_id=a-1', 'the place that connected told');
+  second.greet('a-1');
+  second.send('heartbeat', { time_ms: 1 }, 'a-7');
+  const third = await reopened();
+  assert.equal(third.url.search, '?last_event_id=a-7', 'the place that the heartbeat told');
+  third.open();
+  third.send('gap', 'not JSON', 'b-0');
+  assert.equal(stream.lastEventId, 'b-0', 'the place after a gap, even one that cannot be read');
+  stream.close();
+});
+
 test('a browser that gives up is told', async () => {
   const stream = new EventStream(URL_OF_STREAM);
   const closed = state(stream, 'closed');

@@ -330,6 +330,19 @@ test('the switch goes from stream to polling and back, and every event comes onc
   stream.close();
 });
 
+test('a poll has no parameter of the URL that is the client\'s own', async () => {
+  const asked = new Promise((resolve) => {
+    answer((url) => {
+      resolve(url.search);
+      return new Promise(() => {});
+    });
+  });
+  const query = 'frames=gzip&topic=a&last_event_id=a-5&from=earliest&cursor=a-1&wait=9';
+  const stream = new EventStream(`${URL_OF_STREAM}?${query}`, { ...QUICK, enabled: false });
+  assert.equal(await asked, '?topic=a&cursor=a-5&wait=25');
+  stream.close();
+});
+
 test('a gap in the answer to a poll is told before its events', async () => {
   const stream = new EventStream(URL_OF_STREAM, { ...QUICK, enabled: false, lastEventId: 'a-1' });
   const heard = [];
