@@ -330,7 +330,7 @@ test('the switch goes from stream to polling and back, and every event comes onc
   stream.close();
 });
 
-test('a poll has no parameter of the URL that is the client\'s own', async () => {
+test('a poll takes no parameter from the URL that the client sets by itself', async () => {
   const asked = new Promise((resolve) => {
     answer((url) => {
       resolve(url.search);

@@ -218,6 +218,7 @@ mod tests {
             assert!(refusal.contains(name), "{line}: {refusal}");
         };
         check("--heartbeat-interval 0", "heartbeat_interval must be more than zero");
+        check("--heartbeat-interval 0.009", "heartbeat_interval must be at least 0.01 s");
         check("--heartbeat-interval -1", "--heartbeat-interval");
         check("--heartbeat-interval NaN", "--heartbeat-interval");
         check("--heartbeat-interval soon", "must be a number of seconds");

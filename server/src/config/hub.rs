@@ -4,6 +4,10 @@ use super::{ConfigError, ZERO, ZERO_OR_OFF, span_problem};
 use heartwire_protocol::frame;
 use std::time::Duration;
 
+/// The shortest heartbeat interval. Clients are told whole milliseconds, and take a stream for dead
+/// after one and a half of them: what is shorter would end healthy streams.
+const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(10);
+
 /// How a hub behaves. `None` switches a thing off.
 ///
 /// ```
@@ -22,8 +26,8 @@ pub struct HubConfig {
     /// Off, stream requests get 503 and clients poll. Default: on.
     pub enable_sse: bool,
     /// How often each stream gets a `heartbeat` event. Clients take a stream for dead after one and
-    /// a half of it. Costs about 100 bytes each. Default 15 s, below the 60 s after which many
-    /// proxies cut a silent link.
+    /// a half of it. At least 10 ms. Costs about 100 bytes each. Default 15 s, below the 60 s after
+    /// which many proxies cut a silent link.
     pub heartbeat_interval: Option<Duration>,
     /// The most streams at a time. The next one gets 503 with `Retry-After`. Default: no limit.
     pub max_connections: Option<usize>,
@@ -96,9 +100,11 @@ impl HubConfig {
         let below_one = |number: usize| (number == 0).then_some(ZERO);
         // A window of nothing ends all streams in one moment, which may be meant.
         let drain_window = Some(self.drain_window).filter(|window| !window.is_zero());
+        let beats_too_fast = self.heartbeat_interval.is_some_and(|interval| interval < MIN_HEARTBEAT_INTERVAL);
         let cannot_hold_a_topic = self.max_bytes_total < self.max_bytes_per_topic;
         let verdicts = [
             ("heartbeat_interval", span_problem(self.heartbeat_interval)),
+            ("heartbeat_interval", beats_too_fast.then_some("must be at least 0.01 s; `off` switches it off")),
             (
                 "max_connections",
                 (self.max_connections == Some(0))
@@ -138,6 +144,8 @@ mod tests {
         check(|_| {}, None);
         check(|c| c.heartbeat_interval = None, None);
         check(|c| c.heartbeat_interval = Some(Duration::ZERO), Some("heartbeat_interval"));
+        check(|c| c.heartbeat_interval = Some(Duration::from_micros(9_999)), Some("heartbeat_interval"));
+        check(|c| c.heartbeat_interval = Some(Duration::from_millis(10)), None);
         check(|c| c.max_history_per_topic = 0, Some("max_history_per_topic"));
         check(|c| c.max_bytes_total = 1, Some("max_bytes_total"));
         check(|c| c.drain_window = Duration::ZERO, None);

@@ -35,11 +35,15 @@ const ZERO_OR_OFF: &str = "must be more than zero; `off` switches it off";
 
 /// What is wrong with a span that can be switched off, if anything.
 fn span_problem(span: Option<Duration>) -> Option<&'static str> {
-    /// Enough for anything that is not better switched off, and safe to add to any clock.
-    const A_YEAR: Duration = Duration::from_secs(366 * 24 * 3_600);
     match span? {
         Duration::ZERO => Some(ZERO_OR_OFF),
-        span if span > A_YEAR => Some("must be at most a year"),
-        _ => None,
+        span => too_long(span),
     }
+}
+
+/// What is wrong with a span that is longer than a year.
+pub(crate) fn too_long(span: Duration) -> Option<&'static str> {
+    /// Enough for anything that is not better switched off, and safe to add to any clock.
+    const A_YEAR: Duration = Duration::from_secs(366 * 24 * 3_600);
+    (span > A_YEAR).then_some("must be at most a year")
 }
