@@ -85,6 +85,8 @@ async fn lines_are_published_together_or_not_at_all() {
     let (status, body) = answer(response).await;
     assert_eq!(status.as_u16(), 400);
     assert!(body.contains("Line 2") && body.contains("\"code\":\"bad-line\""), "{body}");
+    let response = post(&hub, "", "application/x-ndjson", r#"["a","message","an array is no event"]"#).await;
+    assert_eq!(refusal(response).await, (400, "bad-line".into()));
     assert_eq!(hub.head().sequence, 2);
 }
 

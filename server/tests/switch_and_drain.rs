@@ -13,8 +13,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
-async fn throw(hub: &Hub, body: &'static str) -> axum::response::Response {
-    let request = Request::put("/events/switch").body(Body::from(body)).unwrap();
+async fn throw(hub: &Hub, body: impl Into<Body>) -> axum::response::Response {
+    let request = Request::put("/events/switch").body(body.into()).unwrap();
     heartwire::admin_router(hub.clone()).oneshot(request).await.unwrap()
 }
 
@@ -53,9 +53,11 @@ async fn a_stream_ends_even_if_the_switch_is_on_again_by_the_time_it_looks() {
 #[tokio::test(start_paused = true)]
 async fn the_switch_understands_its_two_positions_only() {
     let hub = hub(HubConfig::default());
-    for body in ["", "off", "{}", r#"{"enabled":1}"#, r#"{"enabled":false,"x":1}"#] {
-        assert_eq!(refusal(throw(&hub, body).await).await, (400, "bad-switch".into()), "{body}");
+    let too_long = "{}".repeat(2_000_000);
+    for body in ["", "off", "{}", r#"{"enabled":1}"#, r#"{"enabled":false,"x":1}"#, "[false]", &too_long] {
+        assert_eq!(refusal(throw(&hub, body.to_owned()).await).await, (400, "bad-switch".into()), "{body:.40}");
     }
+    assert_eq!(refusal(throw(&hub, &b"{\"enabled\":false}\xff"[..]).await).await, (400, "bad-switch".into()));
     assert!(hub.is_enabled());
 }
 

@@ -1,9 +1,12 @@
 //! `PUT /events/switch`: throws the hub's switch.
 
+use super::begins_an_object;
 use crate::hub::Hub;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -13,8 +16,13 @@ pub(super) struct Switch {
 }
 
 /// Any content type will do, so that `curl -X PUT -d` works as it is.
-pub(super) async fn switch(State(hub): State<Hub>, body: String) -> Result<Json<Switch>, Problem> {
-    let Switch { enabled } = serde_json::from_str(&body).map_err(|_| Problem::BadSwitch)?;
+pub(super) async fn switch(
+    State(hub): State<Hub>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Switch>, Problem> {
+    // As bytes, whatever they are: a body that is too long or no text is refused in our own words, too.
+    let body = body.ok().filter(|body| begins_an_object(body)).ok_or(Problem::BadSwitch)?;
+    let Switch { enabled } = serde_json::from_slice(&body).map_err(|_| Problem::BadSwitch)?;
     hub.set_enabled(enabled);
     tracing::info!(enabled, "streaming was switched");
     Ok(Json(Switch { enabled }))

@@ -62,6 +62,12 @@ pub(crate) async fn not_found() -> Problem {
     Problem::NotFound
 }
 
+/// Whether a JSON text can only be an object. To serde's derive an array of the members' values is as
+/// good, so `["a","message",1]` would be published.
+fn begins_an_object(json: &[u8]) -> bool {
+    json.trim_ascii_start().starts_with(b"{")
+}
+
 async fn method_not_allowed() -> Problem {
     Problem::MethodNotAllowed
 }

@@ -1,5 +1,6 @@
 //! `POST /events`: publishes the body as one event, or its lines as many.
 
+use super::begins_an_object;
 use super::query::PublishQuery;
 use crate::hub::{Hub, PublishError};
 use crate::log::NewEvent;
@@ -116,6 +117,9 @@ fn parse_lines(text: &str, query: &PublishQuery) -> Result<Vec<NewEvent>, Proble
 
 /// The error completes "Line 3 of the body …".
 fn parse_line(line: &str, query: &PublishQuery) -> Result<NewEvent, String> {
+    if !begins_an_object(line.as_bytes()) {
+        return Err("is not a JSON object".into());
+    }
     let Line { topic, event_type, data } = serde_json::from_str(line).map_err(|err| json_error(&err))?;
     let topic = match topic {
         Some(text) => Topic::parse(&text).map_err(|err| format!("names a topic that {err}"))?,
@@ -174,7 +178,8 @@ mod tests {
             assert!(why.contains(expected), "{why}");
         };
         check("{", "is not an event at column 1");
-        check("17", "is not an event at column");
+        check("17", "is not a JSON object");
+        check(r#" ["t","e",1]"#, "is not a JSON object");
         check(r#"{"topic":"t"}"#, "missing field `data`");
         check(r#"{"topic":"t","data":1,"id":"x"}"#, "unknown field `id`");
         check(r#"{"data":1}"#, "names no topic");
