@@ -4,6 +4,7 @@ use super::Failure;
 use super::http::{parse_topic, parse_url};
 use super::settings::Seconds;
 use crate::client::{Subscriber, SubscriberUrl, Update};
+use crate::config::{ConfigError, too_long};
 use clap::{Args, ValueEnum};
 use heartwire_protocol::Topic;
 use heartwire_protocol::backoff::Backoff;
@@ -16,7 +17,8 @@ use tokio::task::JoinSet;
 /// Print events as they come.
 ///
 /// Resumes after a cut, and polls where streams do not get through, as a page does. Events go to
-/// standard output, a line each; states and gaps go to standard error. Ends on Ctrl-C.
+/// standard output, a line each; states, gaps and what the server refuses go to standard error. Ends
+/// on Ctrl-C, and on a request that can never succeed.
 #[derive(Debug, Args)]
 pub(super) struct TailArgs {
     /// Where the hub is, its prefix included; or the URL of a stream, as a page would open it
@@ -62,6 +64,13 @@ pub(super) async fn run(args: TailArgs) -> Result<(), Failure> {
         (None, Some(From::Earliest)) => Some(Resume::Earliest),
         (None, None) => None,
     };
+    for (setting, Seconds(span)) in
+        [("base_reconnect_delay", args.base_reconnect_delay), ("max_reconnect_delay", args.max_reconnect_delay)]
+    {
+        if let Some(problem) = too_long(span) {
+            return Err(ConfigError { setting, problem }.into());
+        }
+    }
     let mut tails = JoinSet::new();
     for url in &args.urls {
         let url = SubscriberUrl::new(url, &args.topics).map_err(|err| Failure::of(err.to_string()))?;
@@ -105,6 +114,14 @@ async fn tail(mut subscriber: Subscriber, json: bool) -> Result<(), Failure> {
                 }
             }
             Update::BadFrame { id, error } => say(&format!("event {id}: {error}")),
+            Update::Refused { status, code, detail } => {
+                let sentence = in_one_line(&format!("{}: {detail} ({code})", subscriber.url()));
+                // The request is wrong in itself, so that no further one can succeed.
+                if status == 400 {
+                    return Err(Failure::of(sentence));
+                }
+                say(&sentence);
+            }
             Update::Notice(Notice::Gap(gap)) => {
                 let from = gap.from.as_deref().unwrap_or("an unknown point");
                 say(&format!("gap: events between {from} and {} are gone ({})", gap.to, gap.reason.as_str()));
@@ -137,7 +154,22 @@ fn in_words(state: State) -> String {
     }
 }
 
+/// Whatever a server wrote, it cannot end the line or give orders to the terminal.
+fn in_one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
 fn say(sentence: &str) {
     // Nothing can be done about a standard error that is closed.
     let _ = writeln!(std::io::stderr(), "heartwire tail: {sentence}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_wrote_stays_in_its_line() {
+        assert_eq!(in_one_line("too\r\nmany \u{1b}[2Jstreams, später"), "too  many  [2Jstreams, später");
+    }
 }

@@ -2,19 +2,21 @@
 
 use super::ReceivedEvent;
 use heartwire_protocol::Decoder;
-use heartwire_protocol::answer::{HealthAnswer, PollAnswer};
+use heartwire_protocol::answer::{HealthAnswer, PollAnswer, RefusalAnswer};
 use heartwire_protocol::connection::Link;
 use heartwire_protocol::control::Control;
 use heartwire_protocol::decode::DecodedEvent;
 use heartwire_protocol::frame::{self, FrameError};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// The largest answer to a poll: what a server may put in one, with room for escapes.
 const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
+/// The largest refusal that is read: one sentence and a word, with room for those of others.
+const MAX_REFUSAL_BYTES: usize = 16 * 1024;
 
 /// What happened on a link.
 #[derive(Debug)]
@@ -29,6 +31,7 @@ pub(super) enum Happening {
     Event(ReceivedEvent),
     BadFrame { id: String, error: FrameError },
     Control { id: String, control: Control },
+    Refused(StatusCode, RefusalAnswer),
     Lost { status: Option<u16>, retry_after: Option<Duration> },
     Polled(PollAnswer),
     PollFailed { retry_after: Option<Duration> },
@@ -40,7 +43,9 @@ pub(super) async fn stream(http: Client, url: Url, link: Link, hear: mpsc::Sende
     let happening = match http.get(url).header(ACCEPT, "text/event-stream").send().await {
         Err(_) => Happening::Lost { status: None, retry_after: None },
         Ok(response) if !is_stream(&response) => {
-            Happening::Lost { status: Some(response.status().as_u16()), retry_after: retry_after(&response) }
+            let (status, retry_after) = (response.status().as_u16(), retry_after(&response));
+            hear_refusal(response, link, &hear).await;
+            Happening::Lost { status: Some(status), retry_after }
         }
         Ok(response) => read(response, link, &hear).await,
     };
@@ -86,11 +91,15 @@ fn understood(DecodedEvent { event_type, data, last_event_id: id }: DecodedEvent
 /// One poll.
 pub(super) async fn poll(http: Client, url: Url, link: Link, hear: mpsc::Sender<Heard>) {
     let happening = match http.get(url).send().await {
-        Ok(response) if response.status().is_success() => match json(response).await {
+        Ok(response) if response.status().is_success() => match json(response, MAX_ANSWER_BYTES).await {
             Some(answer) => Happening::Polled(answer),
             None => Happening::PollFailed { retry_after: None },
         },
-        Ok(response) => Happening::PollFailed { retry_after: retry_after(&response) },
+        Ok(response) => {
+            let retry_after = retry_after(&response);
+            hear_refusal(response, link, &hear).await;
+            Happening::PollFailed { retry_after }
+        }
         Err(_) => Happening::PollFailed { retry_after: None },
     };
     let _ = hear.send(Heard { link, happening }).await;
@@ -100,11 +109,24 @@ pub(super) async fn poll(http: Client, url: Url, link: Link, hear: mpsc::Sender<
 pub(super) async fn health(http: Client, url: Url, link: Link, hear: mpsc::Sender<Heard>) {
     let enabled = match http.get(url).send().await {
         Ok(response) if response.status().is_success() => {
-            json(response).await.map(|HealthAnswer { enabled, .. }| enabled)
+            json(response, MAX_ANSWER_BYTES).await.map(|HealthAnswer { enabled, .. }| enabled)
         }
         _ => None,
     };
     let _ = hear.send(Heard { link, happening: Happening::Health { enabled } }).await;
+}
+
+/// Tells why the server refuses, where it says so in our JSON. That the stream or the poll is over is
+/// for the caller to tell.
+async fn hear_refusal(response: Response, link: Link, hear: &mpsc::Sender<Heard>) {
+    let status = response.status();
+    // What succeeds and is no stream is somebody else's page, not a refusal, and may be endless.
+    if status.is_success() {
+        return;
+    }
+    if let Some(answer) = json(response, MAX_REFUSAL_BYTES).await {
+        let _ = hear.send(Heard { link, happening: Happening::Refused(status, answer) }).await;
+    }
 }
 
 fn is_stream(response: &Response) -> bool {
@@ -117,10 +139,10 @@ fn retry_after(response: &Response) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-async fn json<T: DeserializeOwned>(mut response: Response) -> Option<T> {
+async fn json<T: DeserializeOwned>(mut response: Response, limit_bytes: usize) -> Option<T> {
     let mut body = Vec::new();
     while let Some(bytes) = response.chunk().await.ok()? {
-        if body.len() + bytes.len() > MAX_ANSWER_BYTES {
+        if body.len() + bytes.len() > limit_bytes {
             return None;
         }
         body.extend_from_slice(&bytes);

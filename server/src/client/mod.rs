@@ -10,7 +10,7 @@ mod url;
 pub use url::{SubscriberUrl, UrlError};
 
 use heartwire_protocol::Moment;
-use heartwire_protocol::answer::PollAnswer;
+use heartwire_protocol::answer::{PollAnswer, RefusalAnswer};
 use heartwire_protocol::connection::{Action, Connection, Counters, Input, Link, Notice, Settings, State};
 use heartwire_protocol::control::Control;
 use heartwire_protocol::frame::FrameError;
@@ -41,6 +41,17 @@ pub enum Update {
         id: String,
         /// What is wrong with it.
         error: FrameError,
+    },
+    /// The server refuses a stream or a poll and says why. A refusal for the same reason as the last one
+    /// is not told again. The subscriber tries on as ever: after a status of 400, which no other try
+    /// can better, it is for the caller to stop.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// A stable word for programs.
+        code: String,
+        /// One helpful sentence, as the server wrote it: it may hold any characters.
+        detail: String,
     },
     /// News about the link: its state, gaps, heartbeats.
     Notice(Notice),
@@ -98,6 +109,8 @@ pub struct Subscriber {
     hear: mpsc::Sender<Heard>,
     heard: mpsc::Receiver<Heard>,
     updates: VecDeque<Update>,
+    /// The code of the last refusal, until a stream opens or a poll is answered.
+    last_refusal: Option<String>,
 }
 
 impl Subscriber {
@@ -117,6 +130,7 @@ impl Subscriber {
             hear,
             heard,
             updates: VecDeque::new(),
+            last_refusal: None,
         })
     }
 
@@ -150,7 +164,8 @@ impl Subscriber {
             if matches!(self.connection.state(), Some(State::Closed { .. })) {
                 return None;
             }
-            let deadline = self.connection.deadline().map(|moment| self.origin + moment.since_origin());
+            // A deadline that no clock can tell is never reached.
+            let deadline = self.connection.deadline().and_then(|moment| self.origin.checked_add(moment.since_origin()));
             tokio::select! {
                 Some(heard) = self.heard.recv() => self.hear(heard),
                 () = at(deadline) => self.handle(Input::Due, None),
@@ -161,7 +176,10 @@ impl Subscriber {
 
     fn hear(&mut self, Heard { link, happening }: Heard) {
         match happening {
-            Happening::Opened => self.handle(Input::Opened { link }, None),
+            Happening::Opened => {
+                self.last_refusal = None;
+                self.handle(Input::Opened { link }, None);
+            }
             Happening::Event(event) => {
                 let id = event.id.clone();
                 self.handle(Input::Event { link, id: &id }, Some(Update::Event(event)));
@@ -170,6 +188,7 @@ impl Subscriber {
                 self.handle(Input::Event { link, id: &id }, Some(Update::BadFrame { id: id.clone(), error }));
             }
             Happening::Control { id, control } => self.handle(Input::Control { link, id: &id, control }, None),
+            Happening::Refused(status, answer) => self.hear_refusal(link, status.as_u16(), answer),
             Happening::Lost { status, retry_after } => self.handle(Input::Lost { link, status, retry_after }, None),
             Happening::Polled(answer) => self.hear_poll(link, answer),
             Happening::PollFailed { retry_after } => self.handle(Input::PollFailed { link, retry_after }, None),
@@ -178,7 +197,16 @@ impl Subscriber {
         }
     }
 
+    fn hear_refusal(&mut self, link: Link, status: u16, RefusalAnswer { detail, code }: RefusalAnswer) {
+        // A link that the machine has closed has nothing more to say.
+        if self.running.contains_key(&link) && self.last_refusal.as_ref() != Some(&code) {
+            self.last_refusal = Some(code.clone());
+            self.updates.push_back(Update::Refused { status, code, detail });
+        }
+    }
+
     fn hear_poll(&mut self, link: Link, answer: PollAnswer) {
+        self.last_refusal = None;
         if let Some(gap) = answer.gap {
             let id = gap.to.clone();
             self.handle(Input::Control { link, id: &id, control: Control::Gap(gap) }, None);
@@ -228,5 +256,58 @@ async fn at(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use axum::{Json, Router};
+    use heartwire_protocol::backoff::Backoff;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn subscriber(address: &str, settings: Settings) -> Subscriber {
+        let url = format!("http://{address}/events?topic=a").parse().unwrap();
+        Subscriber::new(SubscriberUrl::new(&url, &[]).unwrap(), settings).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_deadline_beyond_all_clocks_is_never_reached() {
+        let mut subscriber =
+            subscriber("127.0.0.1:1", Settings { connect_timeout: Duration::MAX, ..Settings::default() });
+        assert!(matches!(subscriber.next().await, Some(Update::Notice(Notice::State(State::Connecting { .. })))));
+        assert!(matches!(subscriber.next().await, Some(Update::Notice(Notice::State(State::Waiting { .. })))));
+    }
+
+    #[tokio::test]
+    async fn each_reason_of_a_server_to_refuse_is_told_once_in_a_row() {
+        static N_ASKED: AtomicUsize = AtomicUsize::new(0);
+        let refuse = async || {
+            let code = ["full", "full", "closed", "closed", "full"][N_ASKED.fetch_add(1, Ordering::Relaxed)];
+            (StatusCode::SERVICE_UNAVAILABLE, Json(RefusalAnswer { detail: "Later".into(), code: code.into() }))
+        };
+        let router = Router::new().route("/events", get(refuse));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+        let soon = Duration::from_millis(10);
+        let settings = Settings {
+            polling: false,
+            max_attempts: Some(4),
+            backoff: Backoff { base_delay: soon, max_delay: soon },
+            ..Settings::default()
+        };
+        let mut subscriber = subscriber(&address, settings);
+        let mut told = Vec::new();
+        while let Some(update) = subscriber.next().await {
+            if let Update::Refused { status: 503, code, detail } = update {
+                assert_eq!(detail, "Later");
+                told.push(code);
+            }
+        }
+        assert_eq!(told, ["full", "closed", "full"]);
+        server.abort();
     }
 }
