@@ -181,6 +181,35 @@ fn what_is_published_and_piped_is_tailed() {
 }
 
 #[test]
+fn a_batch_that_is_too_large_is_piped_in_parts_without_the_line_that_is_too_large() {
+    let server = Server::start(&["--max-body-bytes", "60"]);
+    let long = "x".repeat(60);
+    let input = format!("one\ntwo\n{long}\nthree\nfour\nfive\nsix\n");
+    let mut pipe = heartwire(&["pipe", "--topic", "a", "--url", &server.url]);
+    let mut pipe = pipe.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    pipe.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = pipe.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && stderr.lines().count() == 1, "{stderr}");
+    assert!(stderr.contains("line 3 is not published") && stderr.contains("(body-too-large)"), "{stderr}");
+    let mut answer =
+        server.send("GET /events/poll?topic=a&from=earliest HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut text = String::new();
+    answer.read_to_string(&mut text).unwrap();
+    let data: Vec<_> = text.split("\"data\":\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(data, ["one", "two", "three", "four", "five", "six"], "{text}");
+}
+
+#[test]
+fn a_tail_whose_request_can_never_succeed_ends_with_the_reason() {
+    let server = Server::start(&[]);
+    let output = run(&["tail", &format!("{}?colour=red", server.url), "--topic", "a"]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.lines().last().unwrap().ends_with("(unknown-parameter)"), "{stderr}");
+}
+
+#[test]
 fn a_wrong_start_is_refused_in_one_sentence() {
     let check = |arguments: &[&str], expected: &str| {
         let output = run(arguments);
@@ -191,6 +220,7 @@ fn a_wrong_start_is_refused_in_one_sentence() {
     check(&["serve", "--listen", "0.0.0.0:0"], "require_auth must be set to false by name");
     check(&["serve", "--heartbeat-interval", "0"], "heartbeat_interval must be more than zero");
     check(&["serve", "--www", "/no/such/folder"], "www must be a folder");
+    check(&["tail", "http://127.0.0.1:1/", "--topic", "a", "--base-reconnect-delay", "1e18"], "at most a year");
     check(&["tail", "https://127.0.0.1/", "--topic", "a"], "https is not built in yet");
     check(&["publish", "--topic", "$a", "x"], "keeps for itself");
     check(&["publish", "--topic", "a", "--url", "http://127.0.0.1:1/", "x"], "cannot be reached");

@@ -3,8 +3,9 @@
 use super::Failure;
 use clap::Args;
 use heartwire_protocol::answer::RefusalAnswer;
+use heartwire_protocol::connection::MAX_HINT;
 use heartwire_protocol::{EventType, Topic};
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub(super) struct Target {
 pub(super) enum PublishFailure {
     /// It could not be reached, or cannot take them right now: trying again may help.
     Unavailable { why: String, retry_after: Option<Duration> },
+    /// The body or an event in it is too large: it may take them in smaller portions.
+    TooLarge(String),
     /// It will not take them, however often it is asked.
     Refused(String),
 }
@@ -84,7 +87,7 @@ impl Publisher {
         let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, content_type).body(body);
         let response = request.send().await.map_err(unavailable)?;
         let status = response.status();
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after = retry_after(response.headers());
         let text = response.text().await.map_err(unavailable)?;
         if status.is_success() {
             return Ok(text);
@@ -94,16 +97,27 @@ impl Publisher {
             Err(_) => format!("the server answers {status}"),
         };
         if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(PublishFailure::Unavailable { why, retry_after: retry_after.map(Duration::from_secs) });
+            return Err(PublishFailure::Unavailable { why, retry_after });
+        }
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            return Err(PublishFailure::TooLarge(why));
         }
         Err(PublishFailure::Refused(why))
     }
 }
 
+/// How long the server asks us to stay away, bounded as for every other client.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds).min(MAX_HINT))
+}
+
 impl From<PublishFailure> for Failure {
     fn from(failure: PublishFailure) -> Self {
         match failure {
-            PublishFailure::Unavailable { why, .. } | PublishFailure::Refused(why) => Self::of(why),
+            PublishFailure::Unavailable { why, .. } | PublishFailure::TooLarge(why) | PublishFailure::Refused(why) => {
+                Self::of(why)
+            }
         }
     }
 }
@@ -124,4 +138,22 @@ pub(super) fn parse_topic(text: &str) -> Result<Topic, String> {
 
 fn parse_event_type(text: &str) -> Result<EventType, String> {
     EventType::parse(text).map_err(|err| format!("the event type {err}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_keeps_nobody_away_for_longer_than_the_longest_hint() {
+        let check = |value: &'static str, expected: Option<Duration>| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
+            assert_eq!(retry_after(&headers), expected, "{value}");
+        };
+        check("0", Some(Duration::ZERO));
+        check("30", Some(Duration::from_secs(30)));
+        check("601", Some(MAX_HINT));
+        check("18446744073709551615", Some(MAX_HINT));
+        check("Sat, 21 Nov 2026 11:00:00 GMT", None);
+    }
 }

@@ -47,17 +47,24 @@ pub(super) async fn run(args: PipeArgs) -> Result<(), Failure> {
     }
 }
 
+/// A line on its way to the server.
+#[derive(Debug)]
+struct Outgoing {
+    /// Counted from 1.
+    number: u64,
+    ndjson: String,
+}
+
 /// The line at hand and those that are ready behind it.
-fn batch(first: String, lines: &mut mpsc::Receiver<String>) -> String {
-    let mut body = first;
-    for _ in 1..MAX_BATCH_LINES {
-        if body.len() >= MAX_BATCH_BYTES {
-            break;
-        }
+fn batch(first: Outgoing, lines: &mut mpsc::Receiver<Outgoing>) -> Vec<Outgoing> {
+    let mut n_bytes = first.ndjson.len();
+    let mut batch = vec![first];
+    while batch.len() < MAX_BATCH_LINES && n_bytes < MAX_BATCH_BYTES {
         let Ok(line) = lines.try_recv() else { break };
-        body.push_str(&line);
+        n_bytes += line.ndjson.len();
+        batch.push(line);
     }
-    body
+    batch
 }
 
 /// A line as it is published, its end included; `None` when it is too long.
@@ -72,8 +79,33 @@ fn ndjson(line: &[u8]) -> Option<String> {
     (json.len() <= MAX_LINE_BYTES).then_some(json)
 }
 
-/// Publishes a batch, however long that takes. Says once that it has to wait.
-async fn publish_all(publisher: &Publisher, body: String) -> Result<(), Failure> {
+/// Publishes a batch in order, by halves where the server finds it too large. A line that is too large
+/// by itself is skipped, and said to be.
+async fn publish_all(publisher: &Publisher, batch: Vec<Outgoing>) -> Result<(), Failure> {
+    // The next part is the last one.
+    let mut parts = vec![batch];
+    while let Some(mut part) = parts.pop() {
+        let body = part.iter().map(|line| line.ndjson.as_str()).collect();
+        let Taken::TooLarge(why) = publish(publisher, body).await? else { continue };
+        if let [line] = &part[..] {
+            say(&format!("line {} is not published: {why}", line.number));
+            continue;
+        }
+        let second_half = part.split_off(part.len() / 2);
+        parts.extend([second_half, part]);
+    }
+    Ok(())
+}
+
+/// What became of a body that the server has looked at.
+enum Taken {
+    All,
+    /// Nothing of it was published.
+    TooLarge(String),
+}
+
+/// Publishes a body, however long that takes. Says once that it has to wait.
+async fn publish(publisher: &Publisher, body: String) -> Result<Taken, Failure> {
     let mut attempt = 0;
     loop {
         match publisher.publish_lines(body.clone()).await {
@@ -81,8 +113,9 @@ async fn publish_all(publisher: &Publisher, body: String) -> Result<(), Failure>
                 if attempt > 0 {
                     say("the server is there again");
                 }
-                return Ok(());
+                return Ok(Taken::All);
             }
+            Err(PublishFailure::TooLarge(why)) => return Ok(Taken::TooLarge(why)),
             Err(PublishFailure::Refused(why)) => return Err(Failure::of(why)),
             Err(PublishFailure::Unavailable { why, retry_after }) => {
                 attempt += 1;
@@ -97,21 +130,21 @@ async fn publish_all(publisher: &Publisher, body: String) -> Result<(), Failure>
     }
 }
 
-async fn read_lines(mut input: impl AsyncBufRead + Unpin, lines: mpsc::Sender<String>) -> Result<(), Failure> {
+async fn read_lines(mut input: impl AsyncBufRead + Unpin, lines: mpsc::Sender<Outgoing>) -> Result<(), Failure> {
     let mut number = 0_u64;
     loop {
         number += 1;
         let line = next_line(&mut input).await.map_err(|err| Failure::new("cannot read standard input", &err))?;
-        let json = match line {
+        let ndjson = match line {
             None => return Ok(()),
             Some(Line::TooLong) => None,
             Some(Line::Whole(bytes)) => ndjson(&bytes),
         };
-        let Some(json) = json else {
+        let Some(ndjson) = ndjson else {
             say(&format!("line {number} takes more than {MAX_LINE_BYTES} bytes and is not published"));
             continue;
         };
-        if lines.send(json).await.is_err() {
+        if lines.send(Outgoing { number, ndjson }).await.is_err() {
             return Ok(());
         }
     }
