@@ -40,7 +40,7 @@ use crate::backoff::Backoff;
 use crate::control::{ClosingReason, Connected, Control, Gap, Heartbeat};
 use crate::cursor::Cursor;
 use crate::heartbeat::{Watchdog, silence_limit};
-use crate::time::Moment;
+use crate::time::{Moment, part};
 use core::time::Duration;
 use std::collections::VecDeque;
 
@@ -898,7 +898,7 @@ impl Connection {
 
     fn schedule_probe(&mut self, now: Moment) {
         let jitter = 0.5 + self.rng.f64() / 2.0;
-        let interval = self.settings.probe_interval.mul_f64(jitter);
+        let interval = part(self.settings.probe_interval, jitter);
         let Plan::Polling(polling) = &mut self.plan else { return };
         polling.probe_at = match polling.reason {
             PollReason::SwitchedOff => None,
