@@ -23,7 +23,7 @@ use heartwire_protocol::answer::DISABLED_CODE;
 #[cfg(feature = "polling")]
 use heartwire_protocol::answer::{PollAnswer, PolledEvent};
 use heartwire_protocol::connection::{Action, Connection, Input, Link, Notice, Resume, State};
-use heartwire_protocol::{Control, decode::EventRef, frame};
+use heartwire_protocol::{Control, Moment, decode::EventRef, frame};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
@@ -41,6 +41,8 @@ pub(crate) struct Driver {
     frames: Cell<FrameCounters>,
     inbox: RefCell<VecDeque<Happening>>,
     busy: Cell<bool>,
+    /// The moment of what is being taken in. All events of one piece came at once.
+    now: Cell<Moment>,
     /// Set as soon as the page has had enough: what is still under way reaches it no more.
     closed_by_page: Cell<bool>,
 }
@@ -134,6 +136,7 @@ impl Driver {
             frames: Cell::default(),
             inbox: RefCell::default(),
             busy: Cell::new(false),
+            now: Cell::default(),
             closed_by_page: Cell::new(false),
         }))
     }
@@ -212,6 +215,7 @@ impl Driver {
             return;
         }
         while let Some(happening) = self.next_happening() {
+            self.now.set(now());
             self.take_in(happening);
         }
         self.set_timer();
@@ -412,7 +416,7 @@ impl Driver {
 
     /// Hands one input to the machine and performs the actions that come back.
     fn step(self: &Rc<Self>, input: Input<'_>, at_hand: &AtHand<'_>) {
-        self.machine.borrow_mut().handle(input, now());
+        self.machine.borrow_mut().handle(input, self.now.get());
         while let Some(action) = self.next_action() {
             self.perform(action, at_hand);
         }
