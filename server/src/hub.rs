@@ -8,6 +8,7 @@ use crate::config::{ConfigError, HubConfig};
 use crate::entry::{self, Entry};
 use crate::limits::{Permit, Permits};
 use crate::log::{Log, LogError, LoggedEvent, MemoryLog, NewEvent, Tail};
+use crate::memory::Memory;
 use crate::subscription::{Resume, Subscription};
 use crate::topics::{Bounds, Topics};
 use heartwire_protocol::{Cursor, Data, Epoch, EventType, Topic};
@@ -73,6 +74,9 @@ pub enum PublishError {
         /// The most bytes that a topic may take: `max_bytes_per_topic`.
         limit_bytes: usize,
     },
+    /// The readers take so much of `memory_critical_mb` that one event does not fit beside them, even
+    /// when all history is given up for it. Trying again may help.
+    OutOfMemory,
     /// The log did not take them.
     Log(LogError),
 }
@@ -83,6 +87,7 @@ impl fmt::Display for PublishError {
             Self::TooLarge { limit_bytes } => {
                 write!(f, "an event takes more than the {limit_bytes} bytes that a topic may hold")
             }
+            Self::OutOfMemory => f.write_str("the readers leave no memory for an event"),
             Self::Log(err) => err.fmt(f),
         }
     }
@@ -126,15 +131,16 @@ impl Hub {
     }
 
     fn start(config: HubConfig, log: Arc<dyn Log>) -> Self {
+        let streams = Permits::new(config.max_connections);
         let recent = Arc::new(Recent {
             epoch: log.epoch(),
             compress_min_bytes: config.compress_min_bytes,
+            memory: Memory::new(&config, Arc::clone(&streams)),
             topics: RwLock::new(Topics::new(Bounds::from(&config))),
         });
         // The log holds the recent part and not the hub, so that the two do not keep each other alive.
         log.attach(Arc::clone(&recent) as Arc<dyn Tail>);
         tokio::spawn(clean_up(Arc::downgrade(&recent), config.cleanup_interval));
-        let streams = Permits::new(config.max_connections);
         let enabled = AtomicBool::new(config.enable_sse);
         let (switched_off_total, drain) = (AtomicU64::new(0), OnceLock::new());
         Self { inner: Arc::new(Inner { config, log, recent, streams, enabled, switched_off_total, drain }) }
@@ -161,7 +167,8 @@ impl Hub {
     /// Publishes one event. Returns its cursor once the log has it.
     ///
     /// # Errors
-    /// The event is too large to be kept, or the log did not take it. Nothing is published then.
+    /// The event is too large to be kept, there is no memory for it, or the log did not take it. Nothing is
+    /// published then.
     pub async fn publish(&self, topic: &Topic, event_type: &EventType, data: &str) -> Result<Cursor, PublishError> {
         let event = NewEvent { topic: topic.clone(), event_type: event_type.clone(), data: Data::new(data) };
         let cursors = self.publish_all(vec![event]).await?;
@@ -172,13 +179,17 @@ impl Hub {
     /// once the log has them.
     ///
     /// # Errors
-    /// An event is too large to be kept, or the log did not take them. Nothing is published then.
+    /// An event is too large to be kept, there is no memory for it, or the log did not take them. Nothing is
+    /// published then.
     pub async fn publish_all(&self, events: Vec<NewEvent>) -> Result<Vec<Cursor>, PublishError> {
         let HubConfig { max_bytes_per_topic: limit_bytes, compress_min_bytes, .. } = *self.config();
-        let is_too_large =
-            |event: &NewEvent| entry::cost_bytes(&event.event_type, &event.data, compress_min_bytes) > limit_bytes;
-        if events.iter().any(is_too_large) {
+        let cost = |event: &NewEvent| entry::cost_bytes(&event.event_type, &event.data, compress_min_bytes);
+        let largest = events.iter().map(cost).max().unwrap_or(0);
+        if largest > limit_bytes {
             return Err(PublishError::TooLarge { limit_bytes });
+        }
+        if !self.inner.recent.memory.has_room_for(largest) {
+            return Err(PublishError::OutOfMemory);
         }
         self.inner.log.append(events).await.map_err(PublishError::Log)
     }
@@ -233,7 +244,9 @@ impl Hub {
     }
 
     pub(crate) fn stream_permit(&self) -> Option<Permit> {
-        self.inner.streams.acquire()
+        let permit = self.inner.streams.acquire()?;
+        self.inner.recent.shed();
+        Some(permit)
     }
 
     /// Tells hubs apart, for as long as there is a handle to this one.
@@ -266,7 +279,20 @@ impl fmt::Debug for Hub {
 struct Recent {
     epoch: Epoch,
     compress_min_bytes: Option<usize>,
+    memory: Memory,
     topics: RwLock<Topics>,
+}
+
+impl Recent {
+    /// Gives up the oldest events when the history has come to take more than the readers leave it.
+    fn shed(&self) {
+        let Some(room) = self.memory.room() else { return };
+        let history_bytes = self.topics.read().cost_bytes();
+        self.memory.watch(history_bytes);
+        if history_bytes > room {
+            self.topics.write().set_bytes_total(room);
+        }
+    }
 }
 
 impl Tail for Recent {
@@ -280,8 +306,13 @@ impl Tail for Recent {
             .into_iter()
             .map(|logged| Arc::new(Entry::new(self.epoch, logged, self.compress_min_bytes, now)))
             .collect();
+        let new_bytes: usize = entries.iter().map(|entry| entry.cost_bytes()).sum();
         let mut bells = Vec::new();
         let mut topics = self.topics.write();
+        let wanted_bytes = topics.cost_bytes() + new_bytes;
+        if let Some(room) = self.memory.room() {
+            topics.set_bytes_total(room);
+        }
         for entry in entries {
             let bell = topics.append(entry, now);
             if bells.last().is_none_or(|last| !Arc::ptr_eq(last, &bell)) {
@@ -289,6 +320,8 @@ impl Tail for Recent {
             }
         }
         drop(topics);
+        // After the lock, like the bells: a log may take its time.
+        self.memory.watch(wanted_bytes);
         // After the lock, so that the first reader to wake does not run into it.
         for bell in bells {
             bell.ring();
@@ -307,5 +340,8 @@ async fn clean_up(recent: Weak<Recent>, interval: Duration) {
             tokio::task::yield_now().await;
         }
         recent.topics.write().drop_idle(now);
+        // What went has made room, so that the next time is told of again.
+        let history_bytes = recent.topics.read().cost_bytes();
+        recent.memory.watch(history_bytes);
     }
 }

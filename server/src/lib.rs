@@ -27,6 +27,7 @@ mod hub;
 mod limits;
 pub mod log;
 mod membership;
+mod memory;
 mod problem;
 mod routes;
 mod serve;

@@ -53,6 +53,8 @@ pub(crate) enum Problem {
         limit_bytes: usize,
     },
     LogUnavailable,
+    /// Readers take all the memory that there may be.
+    OutOfMemory,
     /// Streaming is switched off.
     Disabled,
     TooManyConnections,
@@ -86,7 +88,9 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } | Self::EventTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::LogUnavailable | Self::Disabled | Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
+            Self::LogUnavailable | Self::OutOfMemory | Self::Disabled | Self::TooManyConnections => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -106,6 +110,7 @@ impl Problem {
             Self::BadLine { .. } => "bad-line",
             Self::EventTooLarge { .. } => "event-too-large",
             Self::LogUnavailable => "log-unavailable",
+            Self::OutOfMemory => "out-of-memory",
             Self::Disabled => "sse-disabled",
             Self::TooManyConnections => "too-many-connections",
             Self::BadSwitch => "bad-switch",
@@ -134,6 +139,7 @@ impl Problem {
                 format!("An event takes more than the {limit_bytes} bytes that a topic may hold; nothing was published")
             }
             Self::LogUnavailable => "The log cannot take events right now; try again".into(),
+            Self::OutOfMemory => "This server has no memory left for another event; try again".into(),
             // Clients of the systems that Heartwire replaces compare this sentence.
             Self::Disabled => "SSE is not enabled on this server".into(),
             Self::TooManyConnections => "This server holds as many streams as it may; try again, or poll".into(),
@@ -149,7 +155,7 @@ impl Problem {
     fn retry_after_s(&self) -> Option<u16> {
         match self {
             Self::LogUnavailable => Some(1),
-            Self::TooManyConnections => Some(5),
+            Self::OutOfMemory | Self::TooManyConnections => Some(5),
             Self::Disabled => Some(30),
             _ => None,
         }
@@ -191,6 +197,7 @@ mod tests {
             Problem::BadLine { number: 1, why: String::new() },
             Problem::EventTooLarge { limit_bytes: 1 },
             Problem::LogUnavailable,
+            Problem::OutOfMemory,
             Problem::Disabled,
             Problem::TooManyConnections,
             Problem::BadSwitch,

@@ -143,6 +143,14 @@ impl Topics {
         bell
     }
 
+    /// Changes how much all topics may take, and gives up the oldest events until they do.
+    pub(crate) fn set_bytes_total(&mut self, bytes_total: usize) {
+        self.bounds.bytes_total = bytes_total;
+        while self.cost_bytes > bytes_total {
+            self.evict_oldest_of_all();
+        }
+    }
+
     /// A reader of this topic comes. It must [`leave`](Self::leave) again.
     pub(crate) fn enter(&mut self, topic: &Topic, now: Instant) -> TopicKey {
         let key = self.find_or_add(topic, now);
@@ -421,6 +429,28 @@ mod tests {
         topics.append(entry(41, "b", "x", now), now);
         assert!(matches!(topics.read(&keys, 0, before, ALL), Reading::Lost), "the first of b is gone now");
         assert!(matches!(topics.read(&keys, 1, before, ALL), Reading::Batch { .. }), "this reader had it");
+    }
+
+    #[test]
+    fn what_takes_more_than_it_may_from_now_on_gives_up_its_oldest_events() {
+        let now = Instant::now();
+        let mut topics = Topics::new(Bounds {
+            events_per_topic: 10,
+            bytes_per_topic: 1 << 20,
+            bytes_total: 1 << 20,
+            event_ttl: None,
+            topic_ttl: None,
+        });
+        for sequence in 1..=10 {
+            topics.append(entry(sequence, NAMES[sequence as usize % 3], "x", now), now);
+        }
+        let keys = NAMES.map(|name| topics.enter(&Topic::parse(name).unwrap(), now));
+        topics.set_bytes_total(topics.cost_bytes() - 1);
+        check_bookkeeping(&topics);
+        assert_eq!((topics.oldest(&keys), topics.evicted_through(&keys)), (Some(2), 1));
+        topics.set_bytes_total(0);
+        check_bookkeeping(&topics);
+        assert_eq!((topics.oldest(&keys), topics.evicted_through(&keys)), (None, 10));
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub(super) struct ServeArgs {
     /// Most events that a reader may fall behind [default: 10000]
     #[arg(long, env = "HEARTWIRE_MAX_QUEUE_SIZE", value_name = "EVENTS", help_heading = "Streams")]
     max_queue_size: Option<Switchable<usize>>,
+    /// How long a reader's connection may take no byte of what waits for it [default: 30]
+    #[arg(long, env = "HEARTWIRE_MAX_SUBSCRIBER_IDLE_TIME", value_name = "SECONDS", help_heading = "Streams")]
+    max_subscriber_idle_time: Option<Switchable<Seconds>>,
     /// Smallest payload that is compressed for readers who ask for it [default: 1024]
     #[arg(long, env = "HEARTWIRE_COMPRESS_MIN_BYTES", value_name = "BYTES", help_heading = "Streams")]
     compress_min_bytes: Option<Switchable<usize>>,
@@ -67,6 +70,12 @@ pub(super) struct ServeArgs {
     /// Most memory for all topics [default: 268435456]
     #[arg(long, env = "HEARTWIRE_MAX_BYTES_TOTAL", value_name = "BYTES", help_heading = "History")]
     max_bytes_total: Option<usize>,
+    /// From how many megabytes on, for the history and its readers together, the log says so [default: off]
+    #[arg(long, env = "HEARTWIRE_MEMORY_WARNING_MB", value_name = "MB", help_heading = "History")]
+    memory_warning_mb: Option<Switchable<usize>>,
+    /// Most megabytes for the history and its readers together [default: off]
+    #[arg(long, env = "HEARTWIRE_MEMORY_CRITICAL_MB", value_name = "MB", help_heading = "History")]
+    memory_critical_mb: Option<Switchable<usize>>,
     /// How long an event is kept [default: 300]
     #[arg(long, env = "HEARTWIRE_EVENT_TTL", value_name = "SECONDS", help_heading = "History")]
     event_ttl: Option<Switchable<Seconds>>,
@@ -96,6 +105,9 @@ impl ServeArgs {
                 max_connections: number_or(self.max_connections, hub.max_connections),
                 connection_timeout: span_or(self.connection_timeout, hub.connection_timeout),
                 max_queue_size: number_or(self.max_queue_size, hub.max_queue_size),
+                max_subscriber_idle_time: span_or(self.max_subscriber_idle_time, hub.max_subscriber_idle_time),
+                memory_warning_mb: number_or(self.memory_warning_mb, hub.memory_warning_mb),
+                memory_critical_mb: number_or(self.memory_critical_mb, hub.memory_critical_mb),
                 max_history_per_topic: self.max_history_per_topic.unwrap_or(hub.max_history_per_topic),
                 max_bytes_per_topic: self.max_bytes_per_topic.unwrap_or(hub.max_bytes_per_topic),
                 max_bytes_total: self.max_bytes_total.unwrap_or(hub.max_bytes_total),

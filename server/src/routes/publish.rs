@@ -64,6 +64,7 @@ impl From<PublishError> for Problem {
     fn from(err: PublishError) -> Self {
         match err {
             PublishError::TooLarge { limit_bytes } => Self::EventTooLarge { limit_bytes },
+            PublishError::OutOfMemory => Self::OutOfMemory,
             PublishError::Log(err) => {
                 tracing::warn!(%err, "an event could not be published");
                 Self::LogUnavailable

@@ -10,10 +10,7 @@ use axum::body::Body;
 use bytes::{Buf, Bytes};
 use mio::net::TcpStream;
 use std::io::{self, ErrorKind, Read, Write};
-use std::time::Duration;
 
-/// How long a socket may take no byte at all before its reader is given up.
-const STUCK_AFTER: Duration = Duration::from_secs(30);
 /// How much a client may say behind its request before it is taken for no client of ours.
 const MAX_STRAY_BYTES: u32 = 1024 * 1024;
 
@@ -109,14 +106,15 @@ impl Line {
         }
     }
 
-    /// Writes some bytes, and keeps what the socket does not take.
-    pub(super) fn send(&mut self, bytes: &Bytes, now: Tick) -> Sent {
+    /// Writes some bytes, and keeps what the socket does not take. `stuck_at`: when the reader is given up
+    /// if the socket takes nothing more until then.
+    pub(super) fn send(&mut self, bytes: &Bytes, stuck_at: Tick) -> Sent {
         debug_assert!(!self.is_blocked(), "one batch at a time");
         match write(&mut self.socket, bytes) {
             Ok(n) if n == bytes.len() => Sent::All,
             Ok(n) => {
                 self.unsent = bytes.slice(n..);
-                self.stuck_at = now.after(STUCK_AFTER);
+                self.stuck_at = stuck_at;
                 Sent::Blocked
             }
             Err(err) => gone(&err),
@@ -124,13 +122,13 @@ impl Line {
     }
 
     /// Goes on with what the socket did not take.
-    pub(super) fn resume(&mut self, now: Tick) -> Sent {
+    pub(super) fn resume(&mut self, stuck_at: Tick) -> Sent {
         match write(&mut self.socket, &self.unsent) {
             // The poll can be wrong; then the line is as stuck as before.
             Ok(0) => Sent::Blocked,
             Ok(n) => {
                 self.unsent.advance(n);
-                self.stuck_at = now.after(STUCK_AFTER);
+                self.stuck_at = stuck_at;
                 if self.is_blocked() { Sent::Blocked } else { Sent::All }
             }
             Err(err) => gone(&err),
@@ -179,7 +177,7 @@ mod tests {
     use super::*;
     use crate::limits::Permits;
     use crate::serve::lean::calendar::Calendar;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     /// A line, and the client at its other end.
     fn line() -> (Line, std::net::TcpStream) {
@@ -199,12 +197,12 @@ mod tests {
         let begin = Calendar::new(Instant::now()).tick(Instant::now());
         let at = |seconds| begin.after(Duration::from_secs(seconds));
         let bytes = Bytes::from(vec![b'x'; 64 * 1024 * 1024]);
-        assert_eq!(line.send(&bytes, begin), Sent::Blocked);
+        assert_eq!(line.send(&bytes, at(30)), Sent::Blocked);
         assert_eq!(line.deadline(), at(30));
         assert!(!line.is_stuck(at(29)) && line.is_stuck(at(30)));
 
         let mut buffer = vec![0; 1024 * 1024];
-        while client.read(&mut buffer).unwrap() > 0 && line.resume(at(31)) == Sent::Blocked {}
+        while client.read(&mut buffer).unwrap() > 0 && line.resume(at(61)) == Sent::Blocked {}
         assert!(!line.is_stuck(at(60)), "something went through");
         assert_eq!(line.deadline(), Tick::NEVER, "it takes more");
     }

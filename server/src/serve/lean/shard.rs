@@ -6,7 +6,7 @@
 use super::Arrival;
 use super::calendar::{Calendar, Tick};
 use super::doorbell::{Doorbell, Ending};
-use super::group::{Form, Groups, index};
+use super::group::{Form, Group, Groups, index};
 use super::line::{Line, Sent, State};
 use super::memo::{Memo, Next};
 use crate::stream::{EventStream, script};
@@ -103,7 +103,8 @@ impl Shard {
         if event.is_read_closed() || event.is_error() || event.is_readable() && !line.discard() {
             self.hang_up(number);
         } else if event.is_writable() && line.is_blocked() {
-            let sent = line.resume(self.now);
+            let stuck_at = stuck_at(self.groups.get(line.group), self.now);
+            let sent = line.resume(stuck_at);
             if self.settle(number, sent) {
                 // Its deadlines have waited, too.
                 self.call(number);
@@ -206,7 +207,7 @@ impl Shard {
                 // It may have reached the place that it had to reach before it goes.
                 let ended = called_off(group.hub(), *standing, line.switched_off_total);
                 if !bytes.is_empty() {
-                    let sent = line.send(bytes, self.now);
+                    let sent = line.send(bytes, stuck_at(group, self.now));
                     if !self.settle(number, sent) {
                         return;
                     }
@@ -248,7 +249,7 @@ impl Shard {
             return self.reschedule(number);
         }
         let heartbeat = self.memo.heartbeat(hub.cursor(line.standing.position()), group.form.coding);
-        let sent = line.send(heartbeat, self.now);
+        let sent = line.send(heartbeat, stuck_at(group, self.now));
         self.settle(number, sent);
     }
 
@@ -276,7 +277,8 @@ impl Shard {
 
     /// Returns whether the line is there and takes more.
     fn send(&mut self, number: u32, bytes: &Bytes) -> bool {
-        let sent = self.lines[number as usize].send(bytes, self.now);
+        let line = &mut self.lines[number as usize];
+        let sent = line.send(bytes, stuck_at(self.groups.get(line.group), self.now));
         self.settle(number, sent)
     }
 
@@ -315,6 +317,11 @@ impl Shard {
         }
         self.doorbell.line_ended();
     }
+}
+
+/// When a reader whose socket takes nothing from now on is given up.
+fn stuck_at(group: &Group, now: Tick) -> Tick {
+    group.hub().config().max_subscriber_idle_time.map_or(Tick::NEVER, |span| now.after(span))
 }
 
 impl Drop for Shard {
