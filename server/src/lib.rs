@@ -42,7 +42,7 @@ pub mod cli;
 #[cfg(feature = "client")]
 pub mod client;
 
-pub use config::{ConfigError, HubConfig, ServeConfig};
+pub use config::{ConfigError, HubConfig, Machine, Preset, ServeConfig};
 pub use entry::Entry;
 pub use hub::{Hub, PublishError};
 pub use routes::{admin_router, router};

@@ -21,6 +21,7 @@ const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(10);
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(documented::DocumentedFields))]
 pub struct HubConfig {
     /// Whether streaming is switched on at the start. Off, stream requests get 503 and clients poll, until
     /// the switch is thrown. Default: true.
