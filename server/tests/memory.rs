@@ -7,9 +7,13 @@ mod common;
 
 use axum::body::Body;
 use axum::http::Request;
-use common::{Lane, Server, Stream, answer, hub, poll, publish, refusal, request, send};
+use common::{Lane, Server, Stream, answer, hub, in_both_lanes, poll, publish, refusal, request, send};
 use heartwire::{Hub, HubConfig};
 use std::time::{Duration, Instant};
+
+in_both_lanes! {
+    a_reader_whose_connection_takes_nothing_is_cut_after_its_time_and_no_other
+}
 
 const MB: usize = 1024 * 1024;
 /// What a reader is counted as.
@@ -71,12 +75,11 @@ async fn publishing_is_refused_when_readers_take_all_and_goes_on_when_they_leave
     assert_eq!((&polled["events"][0]["id"], &polled["events"][0]["data"]), (&"abc-2".into(), &"after".into()));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reader_whose_connection_takes_nothing_is_cut_after_its_time_and_no_other() {
+async fn a_reader_whose_connection_takes_nothing_is_cut_after_its_time_and_no_other(lane: Lane) {
     let idle_time = Duration::from_millis(500);
     let heartbeat_interval = Some(Duration::from_millis(50));
     let config = HubConfig { max_subscriber_idle_time: Some(idle_time), heartbeat_interval, ..HubConfig::default() };
-    let server = Server::start(Lane::Lean, config).await;
+    let server = Server::start(lane, config).await;
     let quiet = server.open("topic=quiet").await.opened().await;
     let deaf = server.send(&request("topic=a", "")).await;
     server.has_streams(2).await;

@@ -39,10 +39,8 @@ pub struct HubConfig {
     /// `closing: lagged`, and resumes by itself. A reader costs no memory for being behind: this
     /// bounds how old its news may be. Default 10,000.
     pub max_queue_size: Option<usize>,
-    /// How long a reader's connection may take no byte of what waits for it. Then it is cut; what the
-    /// reader missed, it gets or is told when it returns. Watched over HTTP/1 by `heartwire serve`; over
-    /// HTTP/2, and where the router is mounted in another server, the limits of the other side decide.
-    /// Default 30 s.
+    /// How long a reader's connection may take no byte of what waits for it. Then the stream is cut; what the
+    /// reader missed, it gets or is told when it returns. Default 30 s.
     pub max_subscriber_idle_time: Option<Duration>,
     /// The most events to keep of one topic; at least 1. The oldest goes first. Default 10,000.
     pub max_history_per_topic: usize,

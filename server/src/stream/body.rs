@@ -15,11 +15,22 @@ use hyper::body::Frame;
 use parking_lot::Mutex;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep};
 
 type Bytestream = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+
+/// A stream that goes on. `None` inside once it has ended, or its reader was given up.
+type Going = Arc<Mutex<Option<Watched>>>;
+
+struct Watched {
+    bytes: Bytestream,
+    /// Since when the server has not come back for more: its reader takes nothing. `None` while it waits
+    /// for us.
+    idle_since: Option<Instant>,
+}
 
 /// A body that says all that the stream says, and the way to take the stream out of it.
 pub(super) fn of(stream: EventStream) -> (Body, Takeover) {
@@ -44,7 +55,7 @@ struct Lane {
 enum Progress {
     Opening(Bytes),
     Opened,
-    GoingOn(Bytestream),
+    GoingOn(Going),
 }
 
 impl Stream for Lane {
@@ -58,12 +69,42 @@ impl Stream for Lane {
         }
         if let Progress::Opened = self.progress {
             let Some(stream) = self.slot.lock().take() else { return Poll::Ready(None) };
+            let max_idle_time = stream.subscription.hub().config().max_subscriber_idle_time;
             let writer = Writer::new(*stream);
             let bytes = stream::unfold(writer, async |mut writer| Some((writer.next_bytes().await?, writer)));
-            self.progress = Progress::GoingOn(Box::pin(bytes));
+            let going = Arc::new(Mutex::new(Some(Watched { bytes: Box::pin(bytes), idle_since: None })));
+            if let Some(max_idle_time) = max_idle_time {
+                tokio::spawn(give_up_when_idle(Arc::downgrade(&going), max_idle_time));
+            }
+            self.progress = Progress::GoingOn(going);
         }
-        let Progress::GoingOn(bytes) = &mut self.progress else { unreachable!("both others went on") };
-        bytes.poll_next_unpin(context).map(|bytes| bytes.map(Ok))
+        let Progress::GoingOn(going) = &self.progress else { unreachable!("both others went on") };
+        let mut going = going.lock();
+        let Some(watched) = going.as_mut() else { return Poll::Ready(None) };
+        let polled = watched.bytes.poll_next_unpin(context);
+        watched.idle_since = polled.is_ready().then(Instant::now);
+        polled.map(|bytes| bytes.map(Ok))
+    }
+}
+
+/// Ends a stream whose reader takes nothing for too long. Nobody would ask for its next bytes, so it cannot
+/// end itself.
+async fn give_up_when_idle(going: Weak<Mutex<Option<Watched>>>, max_idle_time: Duration) {
+    let mut look_at = Instant::now() + max_idle_time;
+    loop {
+        tokio::time::sleep_until(look_at).await;
+        let Some(going) = going.upgrade() else { return };
+        let mut watched = going.lock();
+        let Some(idle_since) = watched.as_ref().map(|watched| watched.idle_since) else { return };
+        look_at = idle_since.unwrap_or_else(Instant::now) + max_idle_time;
+        if look_at <= Instant::now() {
+            tracing::debug!("a client reads nothing");
+            let given_up = watched.take();
+            // Outside the lock, since it leaves its topics.
+            drop(watched);
+            drop(given_up);
+            return;
+        }
     }
 }
 
