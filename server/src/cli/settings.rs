@@ -96,6 +96,8 @@ impl ServeArgs {
                 max_connections: number_or(self.max_connections, hub.max_connections),
                 connection_timeout: span_or(self.connection_timeout, hub.connection_timeout),
                 max_queue_size: number_or(self.max_queue_size, hub.max_queue_size),
+                slow_readers: hub.slow_readers,
+                topic_rules: hub.topic_rules,
                 max_history_per_topic: self.max_history_per_topic.unwrap_or(hub.max_history_per_topic),
                 max_bytes_per_topic: self.max_bytes_per_topic.unwrap_or(hub.max_bytes_per_topic),
                 max_bytes_total: self.max_bytes_total.unwrap_or(hub.max_bytes_total),

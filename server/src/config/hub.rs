@@ -1,7 +1,8 @@
 //! The settings of a hub.
 
-use super::{ConfigError, ZERO, ZERO_OR_OFF, span_problem};
-use heartwire_protocol::frame;
+use super::topic_rule::decide;
+use super::{ConfigError, SlowReaders, TopicRule, ZERO, ZERO_OR_OFF, span_problem};
+use heartwire_protocol::{Topic, frame};
 use std::time::Duration;
 
 /// The shortest heartbeat interval. Clients are told whole milliseconds, and take a stream for dead
@@ -34,10 +35,17 @@ pub struct HubConfig {
     /// The longest life of a stream. Each one ends at some moment in the last tenth of it, with
     /// `closing: rotated`, and its client resumes at once. Default: no limit.
     pub connection_timeout: Option<Duration>,
-    /// The most events that a reader may fall behind once it has caught up. Beyond that it gets
-    /// `closing: lagged`, and resumes by itself. A reader costs no memory for being behind: this
-    /// bounds how old its news may be. Default 10,000.
+    /// The most events that a reader may fall behind once it has caught up; beyond that it is slow, see
+    /// `slow_readers`. A reader costs no memory for being behind: this bounds how old its news may be.
+    /// Default 10,000.
     pub max_queue_size: Option<usize>,
+    /// What happens to a reader that is too far behind, or whose next event is no longer kept. One that
+    /// reads several topics gets the most careful policy among theirs. Default: its stream is closed, and
+    /// its client resumes by itself.
+    pub slow_readers: SlowReaders,
+    /// What is set for some topics apart from the rest. Of each setting, the first rule that matches a
+    /// topic and says something wins. Default: none.
+    pub topic_rules: Vec<TopicRule>,
     /// The most events to keep of one topic; at least 1. The oldest goes first. Default 10,000.
     pub max_history_per_topic: usize,
     /// The most memory for the events of one topic, in bytes, all encoded forms counted. An event
@@ -77,6 +85,8 @@ impl Default for HubConfig {
             max_connections: None,
             connection_timeout: None,
             max_queue_size: Some(10_000),
+            slow_readers: SlowReaders::Close,
+            topic_rules: Vec::new(),
             max_history_per_topic: 10_000,
             max_bytes_per_topic: 16 * 1024 * 1024,
             max_bytes_total: 256 * 1024 * 1024,
@@ -92,6 +102,14 @@ impl Default for HubConfig {
 }
 
 impl HubConfig {
+    /// What happens to a slow reader of these topics: the most careful policy among theirs, and the hub's
+    /// own for a reader of none.
+    #[must_use]
+    pub fn slow_readers_of<'a>(&self, topics: impl IntoIterator<Item = &'a Topic>) -> SlowReaders {
+        let of_one = |topic| decide(&self.topic_rules, topic, |rule| rule.slow_readers, self.slow_readers);
+        topics.into_iter().map(of_one).min().unwrap_or(self.slow_readers)
+    }
+
     /// Refuses values that cannot be meant.
     ///
     /// # Errors
@@ -133,6 +151,24 @@ impl HubConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TopicPattern;
+
+    #[test]
+    fn a_reader_of_several_topics_gets_the_most_careful_policy() {
+        let rule = |pattern: &str, policy| TopicRule {
+            slow_readers: Some(policy),
+            ..TopicRule::new(TopicPattern::parse(pattern).unwrap())
+        };
+        let topic_rules = vec![rule("prices/*", SlowReaders::Newest), rule("chat", SlowReaders::Skip)];
+        let config = HubConfig { topic_rules, ..HubConfig::default() };
+        let check = |topics: &[&str], expected: SlowReaders| {
+            let topics: Vec<Topic> = topics.iter().map(|text| Topic::parse(text).unwrap()).collect();
+            assert_eq!(config.slow_readers_of(&topics), expected, "{topics:?}");
+        };
+        check(&["prices/gold"], SlowReaders::Newest);
+        check(&["prices/gold", "chat"], SlowReaders::Skip);
+        check(&["chat", "orders", "prices/gold"], SlowReaders::Close);
+    }
 
     #[test]
     fn impossible_values_are_refused_by_name() {
