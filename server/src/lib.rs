@@ -23,6 +23,7 @@ mod config;
 mod entry;
 mod environment;
 mod forgotten;
+mod gzip;
 mod hub;
 mod limits;
 pub mod log;

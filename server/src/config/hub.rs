@@ -64,6 +64,11 @@ pub struct HubConfig {
     /// Payloads of at least so many bytes go out as compressed frames to readers that ask for
     /// them, where that saves bytes. Default 1,024.
     pub compress_min_bytes: Option<usize>,
+    /// Whether streams go out as gzip to readers that accept it, compressed once for all of them. Where
+    /// a topic mixes secrets with what others can choose, switch it off by a rule: sizes tell of secrets
+    /// then (RFC 7457, section 2.6). A stream of several topics is compressed when all of them allow it.
+    /// Default: on.
+    pub stream_compression: bool,
     /// The largest body that can be published, in bytes. A larger one gets 413. Default 1 MiB.
     pub max_body_bytes: usize,
     /// The most topics that one stream or poll may name. More get 400. Default 100.
@@ -94,6 +99,7 @@ impl Default for HubConfig {
             topic_ttl: Some(Duration::from_secs(1_800)),
             cleanup_interval: Duration::from_secs(60),
             compress_min_bytes: Some(frame::DEFAULT_MIN_BYTES),
+            stream_compression: true,
             max_body_bytes: 1024 * 1024,
             max_topics_per_request: 100,
             drain_window: Duration::from_secs(5),
@@ -108,6 +114,14 @@ impl HubConfig {
     pub fn slow_readers_of<'a>(&self, topics: impl IntoIterator<Item = &'a Topic>) -> SlowReaders {
         let of_one = |topic| decide(&self.topic_rules, topic, |rule| rule.slow_readers, self.slow_readers);
         topics.into_iter().map(of_one).min().unwrap_or(self.slow_readers)
+    }
+
+    /// Whether a stream of these topics goes out as gzip to a reader that accepts it: when all of them
+    /// allow it.
+    #[must_use]
+    pub fn compresses_streams_of<'a>(&self, topics: impl IntoIterator<Item = &'a Topic>) -> bool {
+        let says = |rule: &TopicRule| rule.stream_compression;
+        topics.into_iter().all(|topic| decide(&self.topic_rules, topic, says, self.stream_compression))
     }
 
     /// Refuses values that cannot be meant.
@@ -168,6 +182,23 @@ mod tests {
         check(&["prices/gold"], SlowReaders::Newest);
         check(&["prices/gold", "chat"], SlowReaders::Skip);
         check(&["chat", "orders", "prices/gold"], SlowReaders::Close);
+    }
+
+    #[test]
+    fn a_stream_of_several_topics_is_compressed_when_all_of_them_allow_it() {
+        let rule = |pattern: &str, on| TopicRule {
+            stream_compression: Some(on),
+            ..TopicRule::new(TopicPattern::parse(pattern).unwrap())
+        };
+        let topic_rules = vec![rule("accounts/*", false), rule("*", true)];
+        let config = HubConfig { topic_rules, stream_compression: false, ..HubConfig::default() };
+        let check = |topics: &[&str], expected: bool| {
+            let topics: Vec<Topic> = topics.iter().map(|text| Topic::parse(text).unwrap()).collect();
+            assert_eq!(config.compresses_streams_of(&topics), expected, "{topics:?}");
+        };
+        check(&["prices"], true);
+        check(&["accounts/7"], false);
+        check(&["prices", "accounts/7"], false);
     }
 
     #[test]

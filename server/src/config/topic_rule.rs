@@ -22,13 +22,15 @@ pub struct TopicRule {
     pub pattern: TopicPattern,
     /// See [`HubConfig::slow_readers`](super::HubConfig::slow_readers).
     pub slow_readers: Option<SlowReaders>,
+    /// See [`HubConfig::stream_compression`](super::HubConfig::stream_compression).
+    pub stream_compression: Option<bool>,
 }
 
 impl TopicRule {
     /// A rule that says nothing yet.
     #[must_use]
     pub fn new(pattern: TopicPattern) -> Self {
-        Self { pattern, slow_readers: None }
+        Self { pattern, slow_readers: None, stream_compression: None }
     }
 }
 
