@@ -1,8 +1,7 @@
 //! The settings of a hub.
 
-use super::topic_rule::decide;
-use super::{ConfigError, SlowReaders, TopicRule, ZERO, ZERO_OR_OFF, span_problem};
-use heartwire_protocol::{Topic, frame};
+use super::{ConfigError, PerTopic, SlowReaders, TopicRule, ZERO, ZERO_OR_OFF, span_problem};
+use heartwire_protocol::frame;
 use std::time::Duration;
 
 /// The shortest heartbeat interval. Clients are told whole milliseconds, and take a stream for dead
@@ -102,12 +101,9 @@ impl Default for HubConfig {
 }
 
 impl HubConfig {
-    /// What happens to a slow reader of these topics: the most careful policy among theirs, and the hub's
-    /// own for a reader of none.
-    #[must_use]
-    pub fn slow_readers_of<'a>(&self, topics: impl IntoIterator<Item = &'a Topic>) -> SlowReaders {
-        let of_one = |topic| decide(&self.topic_rules, topic, |rule| rule.slow_readers, self.slow_readers);
-        topics.into_iter().map(of_one).min().unwrap_or(self.slow_readers)
+    /// What happens to a slow reader, for each topic.
+    pub(crate) fn slow_readers_per_topic(&self) -> PerTopic<SlowReaders> {
+        PerTopic::new(&self.topic_rules, |rule| rule.slow_readers, self.slow_readers)
     }
 
     /// Refuses values that cannot be meant.
@@ -151,24 +147,6 @@ impl HubConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::TopicPattern;
-
-    #[test]
-    fn a_reader_of_several_topics_gets_the_most_careful_policy() {
-        let rule = |pattern: &str, policy| TopicRule {
-            slow_readers: Some(policy),
-            ..TopicRule::new(TopicPattern::parse(pattern).unwrap())
-        };
-        let topic_rules = vec![rule("prices/*", SlowReaders::Newest), rule("chat", SlowReaders::Skip)];
-        let config = HubConfig { topic_rules, ..HubConfig::default() };
-        let check = |topics: &[&str], expected: SlowReaders| {
-            let topics: Vec<Topic> = topics.iter().map(|text| Topic::parse(text).unwrap()).collect();
-            assert_eq!(config.slow_readers_of(&topics), expected, "{topics:?}");
-        };
-        check(&["prices/gold"], SlowReaders::Newest);
-        check(&["prices/gold", "chat"], SlowReaders::Skip);
-        check(&["chat", "orders", "prices/gold"], SlowReaders::Close);
-    }
 
     #[test]
     fn impossible_values_are_refused_by_name() {

@@ -118,7 +118,7 @@ impl Writer {
     async fn delivery(&mut self, delivery: Delivery) -> Bytes {
         match delivery {
             Delivery::Events(entries) => script::events(&entries, self.frames, Coding::Identity),
-            Delivery::Gap(_) => unreachable!("the opening has told the gap"),
+            Delivery::Gap(gap) => script::gap(gap, self.subscription.cursor()).into(),
             Delivery::Ended(ended) => self.closing(ended).await,
         }
     }

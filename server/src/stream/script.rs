@@ -10,7 +10,7 @@ use crate::environment;
 use crate::hub::Hub;
 use crate::subscription::{Ended, Subscription};
 use bytes::Bytes;
-use heartwire_protocol::control::{Closing, Connected, Heartbeat};
+use heartwire_protocol::control::{Closing, Connected, Gap, Heartbeat};
 use heartwire_protocol::{Control, Cursor, PROTOCOL_VERSION, Retry, encode};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +34,15 @@ pub(super) fn opening(subscription: &mut Subscription) -> Vec<u8> {
     let id = gap.is_none().then(|| cursor.into());
     encode::event(&connected.to_event(id), &mut out);
     if let Some(gap) = gap {
-        encode::event(&Control::Gap(gap).to_event(Some(cursor.into())), &mut out);
+        out.extend(self::gap(gap, cursor));
     }
+    out
+}
+
+/// What the reader missed, and where it goes on.
+pub(crate) fn gap(gap: Gap, position: Cursor) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode::event(&Control::Gap(gap).to_event(Some(position.into())), &mut out);
     out
 }
 

@@ -60,6 +60,10 @@ impl Memo {
 fn read(group: &Group, standing: Standing) -> Next {
     match standing.step(group.hub(), group.membership.keys(), STREAM_BATCH) {
         Step::Lagged => Next::Lagged,
+        Step::Moved { gap, standing } => {
+            let gap = script::gap(gap, group.hub().cursor(standing.position()));
+            Next::Bytes { bytes: group.form.coding.encode(gap), standing, more: true }
+        }
         Step::Read { entries, standing, more } => {
             let bytes = script::events(&entries, group.form.frames, group.form.coding);
             Next::Bytes { bytes, standing, more }
