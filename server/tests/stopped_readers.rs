@@ -211,7 +211,7 @@ impl Reader {
             n_had += 1;
         };
         let head = published.events.len();
-        assert!(n_had + MAX_BEHIND < head, "it has really stopped: it had {n_had} of {head}");
+        assert!(n_had < head - KEPT, "it has really stopped: it had {n_had} of {head}");
         let gap = |id: usize, to: usize, reason: &str| {
             let data = format!(r#"{{"from":"abc-{n_had}","to":"abc-{to}","reason":"{reason}"}}"#);
             format!("id: abc-{id}\nevent: gap\ndata: {data}\n\n")
