@@ -131,7 +131,7 @@ impl Hub {
         let recent = Arc::new(Recent {
             epoch: log.epoch(),
             compress_min_bytes: config.compress_min_bytes,
-            topics: RwLock::new(Topics::new(Bounds::from(&config))),
+            topics: RwLock::new(Topics::new(Bounds::from(&config), config.slow_readers_per_topic())),
         });
         // The log holds the recent part and not the hub, so that the two do not keep each other alive.
         log.attach(Arc::clone(&recent) as Arc<dyn Tail>);
@@ -167,7 +167,14 @@ impl Hub {
     /// # Errors
     /// The event is too large to be kept, or the log did not take it. Nothing is published then.
     pub async fn publish(&self, topic: &Topic, event_type: &EventType, data: &str) -> Result<Cursor, PublishError> {
-        let event = NewEvent { topic: topic.clone(), event_type: event_type.clone(), data: Data::new(data) };
+        self.publish_event(NewEvent::new(topic.clone(), event_type.clone(), Data::new(data))).await
+    }
+
+    /// Publishes one event with all that can be said about it. Returns its cursor once the log has it.
+    ///
+    /// # Errors
+    /// As for [`publish`](Self::publish).
+    pub async fn publish_event(&self, event: NewEvent) -> Result<Cursor, PublishError> {
         let cursors = self.publish_all(vec![event]).await?;
         Ok(cursors.into_iter().next().expect("the log answers with one cursor for each event"))
     }
@@ -179,9 +186,7 @@ impl Hub {
     /// An event is too large to be kept, or the log did not take them. Nothing is published then.
     pub async fn publish_all(&self, events: Vec<NewEvent>) -> Result<Vec<Cursor>, PublishError> {
         let HubConfig { max_bytes_per_topic: limit_bytes, compress_min_bytes, .. } = *self.config();
-        let is_too_large =
-            |event: &NewEvent| entry::cost_bytes(&event.event_type, &event.data, compress_min_bytes) > limit_bytes;
-        if events.iter().any(is_too_large) {
+        if events.iter().any(|event| entry::cost_bytes(event, compress_min_bytes) > limit_bytes) {
             return Err(PublishError::TooLarge { limit_bytes });
         }
         self.inner.log.append(events).await.map_err(PublishError::Log)

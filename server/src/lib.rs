@@ -50,4 +50,4 @@ pub use serve::{Shutdown, listen, serve};
 pub use subscription::{Delivery, Ended, Resume, Subscription};
 
 pub use heartwire_protocol::control::{Gap, GapReason};
-pub use heartwire_protocol::{Cursor, Data, Epoch, EventType, FieldError, Topic};
+pub use heartwire_protocol::{Cursor, Data, Epoch, EventKey, EventType, FieldError, Topic};

@@ -1,7 +1,6 @@
 //! The settings of a hub.
 
-use super::topic_rule::decide;
-use super::{ConfigError, SlowReaders, TopicRule, ZERO, ZERO_OR_OFF, span_problem};
+use super::{ConfigError, PerTopic, SlowReaders, TopicRule, ZERO, ZERO_OR_OFF, span_problem};
 use heartwire_protocol::{Topic, frame};
 use std::time::Duration;
 
@@ -108,12 +107,9 @@ impl Default for HubConfig {
 }
 
 impl HubConfig {
-    /// What happens to a slow reader of these topics: the most careful policy among theirs, and the hub's
-    /// own for a reader of none.
-    #[must_use]
-    pub fn slow_readers_of<'a>(&self, topics: impl IntoIterator<Item = &'a Topic>) -> SlowReaders {
-        let of_one = |topic| decide(&self.topic_rules, topic, |rule| rule.slow_readers, self.slow_readers);
-        topics.into_iter().map(of_one).min().unwrap_or(self.slow_readers)
+    /// What happens to a slow reader, for each topic.
+    pub(crate) fn slow_readers_per_topic(&self) -> PerTopic<SlowReaders> {
+        PerTopic::new(&self.topic_rules, |rule| rule.slow_readers, self.slow_readers)
     }
 
     /// Whether a stream of these topics goes out as gzip to a reader that accepts it: when all of them
@@ -121,7 +117,8 @@ impl HubConfig {
     #[must_use]
     pub fn compresses_streams_of<'a>(&self, topics: impl IntoIterator<Item = &'a Topic>) -> bool {
         let says = |rule: &TopicRule| rule.stream_compression;
-        topics.into_iter().all(|topic| decide(&self.topic_rules, topic, says, self.stream_compression))
+        let per_topic = PerTopic::new(&self.topic_rules, says, self.stream_compression);
+        topics.into_iter().all(|topic| per_topic.of(topic))
     }
 
     /// Refuses values that cannot be meant.
@@ -166,23 +163,6 @@ impl HubConfig {
 mod tests {
     use super::*;
     use crate::config::TopicPattern;
-
-    #[test]
-    fn a_reader_of_several_topics_gets_the_most_careful_policy() {
-        let rule = |pattern: &str, policy| TopicRule {
-            slow_readers: Some(policy),
-            ..TopicRule::new(TopicPattern::parse(pattern).unwrap())
-        };
-        let topic_rules = vec![rule("prices/*", SlowReaders::Newest), rule("chat", SlowReaders::Skip)];
-        let config = HubConfig { topic_rules, ..HubConfig::default() };
-        let check = |topics: &[&str], expected: SlowReaders| {
-            let topics: Vec<Topic> = topics.iter().map(|text| Topic::parse(text).unwrap()).collect();
-            assert_eq!(config.slow_readers_of(&topics), expected, "{topics:?}");
-        };
-        check(&["prices/gold"], SlowReaders::Newest);
-        check(&["prices/gold", "chat"], SlowReaders::Skip);
-        check(&["chat", "orders", "prices/gold"], SlowReaders::Close);
-    }
 
     #[test]
     fn a_stream_of_several_topics_is_compressed_when_all_of_them_allow_it() {

@@ -12,6 +12,7 @@ mod topic_rule;
 pub use hub::HubConfig;
 pub use serve::ServeConfig;
 pub use topic_pattern::{TopicPattern, TopicPatternError};
+pub(crate) use topic_rule::PerTopic;
 pub use topic_rule::{SlowReaders, TopicRule};
 
 use std::fmt;

@@ -34,10 +34,23 @@ impl TopicRule {
     }
 }
 
-/// The first rule that matches a topic and says something about a setting decides it; where none does,
-/// `otherwise` holds.
-pub(super) fn decide<T>(rules: &[TopicRule], topic: &Topic, says: impl Fn(&TopicRule) -> Option<T>, otherwise: T) -> T {
-    rules.iter().filter(|rule| rule.pattern.matches(topic)).find_map(says).unwrap_or(otherwise)
+/// A setting of a hub as it is for each topic.
+#[derive(Debug, Clone)]
+pub(crate) struct PerTopic<T> {
+    rules: Vec<(TopicPattern, T)>,
+    otherwise: T,
+}
+
+impl<T: Copy> PerTopic<T> {
+    pub(super) fn new(rules: &[TopicRule], says: impl Fn(&TopicRule) -> Option<T>, otherwise: T) -> Self {
+        let rules = rules.iter().filter_map(|rule| Some((rule.pattern.clone(), says(rule)?)));
+        Self { rules: rules.collect(), otherwise }
+    }
+
+    /// What the first rule says that matches the topic, or else the hub.
+    pub(crate) fn of(&self, topic: &Topic) -> T {
+        self.rules.iter().find(|(pattern, _)| pattern.matches(topic)).map_or(self.otherwise, |(_, value)| *value)
+    }
 }
 
 /// What happens to a reader that was live and then fell too far behind, or off the end of the history.
@@ -100,8 +113,8 @@ mod tests {
             rule("*", None),
         ];
         let check = |topic: &str, expected: SlowReaders| {
-            let topic = Topic::parse(topic).unwrap();
-            assert_eq!(decide(&rules, &topic, |rule| rule.slow_readers, SlowReaders::Close), expected, "{topic}");
+            let per_topic = PerTopic::new(&rules, |rule| rule.slow_readers, SlowReaders::Close);
+            assert_eq!(per_topic.of(&Topic::parse(topic).unwrap()), expected, "{topic}");
         };
         check("prices/gold", SlowReaders::Newest);
         check("prices/oil", SlowReaders::Skip);

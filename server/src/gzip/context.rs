@@ -9,7 +9,7 @@ use super::standing_alone;
 use crate::coding::Chunk;
 use crate::hub::Hub;
 use crate::limits::Permits;
-use crate::topics::{BatchLimit, Reading, TopicKey};
+use crate::topics::{BatchLimit, Place, Reading, TopicKey};
 use heartwire_protocol::Topic;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
@@ -228,7 +228,7 @@ impl State {
     /// Makes the next events of the log into pieces. Returns whether there are more.
     fn read_on(&mut self, hub: &Hub, keys: &[TopicKey], limit: BatchLimit) -> bool {
         let topics = hub.topics().read();
-        let (reading, head) = (topics.read(keys, self.position, None, limit), topics.head());
+        let (reading, head) = (topics.read(keys, Place::at(self.position), limit), topics.head());
         // Nobody who publishes waits while this compresses.
         drop(topics);
         let Reading::Batch { entries, position, more } = reading else {

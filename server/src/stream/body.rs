@@ -3,7 +3,7 @@
 //! What is ready together goes out together, in one piece.
 
 use super::takeover::Slot;
-use super::{EventStream, Next, Packing, Place, Takeover, script};
+use super::{EventStream, Next, Packing, StreamPlace, Takeover, script};
 use crate::coding::Coding;
 use crate::hub::Hub;
 use crate::limits::Permit;
@@ -162,7 +162,7 @@ struct Reader {
     membership: Membership,
     wake: Arc<Notify>,
     packing: Packing,
-    place: Place,
+    place: StreamPlace,
     switched_off_total: Option<u64>,
 }
 
@@ -180,7 +180,7 @@ impl Reader {
     fn new(subscription: Subscription, packing: Packing) -> Self {
         let switched_off_total = subscription.switched_off_total();
         let (membership, standing) = subscription.into_parts();
-        Self { membership, wake: Arc::default(), packing, place: Place::new(standing), switched_off_total }
+        Self { membership, wake: Arc::default(), packing, place: StreamPlace::new(standing), switched_off_total }
     }
 
     fn hub(&self) -> &Hub {

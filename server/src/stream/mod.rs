@@ -9,7 +9,7 @@ mod packing;
 pub(crate) mod script;
 mod takeover;
 
-pub(crate) use packing::{Next, Packing, PackingKind, Place};
+pub(crate) use packing::{Next, Packing, PackingKind, StreamPlace};
 pub(crate) use takeover::{Taken, Takeover};
 
 use crate::coding::Chunk;

@@ -24,7 +24,7 @@ pub(crate) enum Packing {
 
 /// Where a reader of a stream stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct StreamPlace {
     pub(crate) standing: Standing,
     /// What is in the window of its decoder, if it has one.
     pub(crate) track: Track,
@@ -36,7 +36,7 @@ pub(crate) enum Next {
     /// The bytes of one batch, none if there is nothing; the place behind it; whether there is more.
     Bytes {
         bytes: Bytes,
-        place: Place,
+        place: StreamPlace,
         more: bool,
         /// A heartbeat is among them.
         heartbeat: bool,
@@ -44,7 +44,7 @@ pub(crate) enum Next {
     Lagged,
 }
 
-impl Place {
+impl StreamPlace {
     pub(crate) fn new(standing: Standing) -> Self {
         Self { standing, track: Track::Alone }
     }
@@ -79,24 +79,28 @@ impl Packing {
     }
 
     /// The next batch for a reader at some place.
-    pub(crate) fn next(&self, place: Place, hub: &Hub, keys: &[TopicKey], coding: Coding) -> Next {
+    pub(crate) fn next(&self, place: StreamPlace, hub: &Hub, keys: &[TopicKey], coding: Coding) -> Next {
         let Self::Gzip(context) = self else { return self.read_log(place.standing, hub, keys, STREAM_BATCH, coding) };
-        let Place { standing, track } = place;
+        let StreamPlace { standing, track } = place;
+        if standing.leaves_out_events() {
+            // What it gets is not what others get.
+            return self.read_log(standing, hub, keys, STREAM_BATCH, coding);
+        }
         match context.next(track, standing.position(), hub, keys, STREAM_BATCH) {
             Found::Nothing { through } => {
                 self.read_log(standing, hub, keys, BatchLimit { through, ..STREAM_BATCH }, coding)
             }
             Found::Pieces { chunks, track, position, more, heartbeat } => {
-                if more && standing.is_too_far_behind(hub, keys) {
-                    return Next::Lagged;
+                if more && let Some(step) = standing.lagging(hub, keys) {
+                    return self.next_of(step, hub, coding);
                 }
-                let place = Place { standing: standing.moved_to(position, more), track };
+                let place = StreamPlace { standing: standing.moved_on(position, more), track };
                 Next::Bytes { bytes: joined(chunks.iter().map(|chunk| coding.of(chunk))), place, more, heartbeat }
             }
         }
     }
 
-    /// Words that are not for all readers of a shared context. Who gets them is [off it](Place::alone).
+    /// Words that are not for all readers of a shared context. Who gets them is [off it](StreamPlace::alone).
     pub(crate) fn words(&self, text: Vec<u8>, coding: Coding) -> Bytes {
         match self {
             Self::Plain | Self::Frames => coding.encode(text),
@@ -114,7 +118,7 @@ impl Packing {
 
     /// Has all readers of a shared context get a heartbeat, if this reader is one of them. Whether it
     /// does is for the next batch to tell.
-    pub(crate) fn beat_for_all(&self, place: Place, hub: &Hub, keys: &[TopicKey]) {
+    pub(crate) fn beat_for_all(&self, place: StreamPlace, hub: &Hub, keys: &[TopicKey]) {
         if let (Self::Gzip(context), Track::Shared(_)) = (self, place.track)
             && context.beat(hub, keys, STREAM_BATCH, |position| script::heartbeat(hub.cursor(position)))
         {
@@ -123,8 +127,17 @@ impl Packing {
     }
 
     fn read_log(&self, standing: Standing, hub: &Hub, keys: &[TopicKey], limit: BatchLimit, coding: Coding) -> Next {
-        match standing.step(hub, keys, limit) {
+        self.next_of(standing.step(hub, keys, limit), hub, coding)
+    }
+
+    fn next_of(&self, step: Step, hub: &Hub, coding: Coding) -> Next {
+        match step {
             Step::Lagged => Next::Lagged,
+            Step::Moved { gap, standing } => {
+                let gap = script::gap(gap, hub.cursor(standing.position()));
+                let bytes = self.words(gap, coding);
+                Next::Bytes { bytes, place: StreamPlace::new(standing), more: true, heartbeat: false }
+            }
             Step::Read { entries, standing, more } => {
                 let bytes = joined(entries.iter().map(|entry| {
                     coding.of(match self {
@@ -133,7 +146,7 @@ impl Packing {
                         Self::Gzip(_) => entry.standing_alone(),
                     })
                 }));
-                Next::Bytes { bytes, place: Place::new(standing), more, heartbeat: false }
+                Next::Bytes { bytes, place: StreamPlace::new(standing), more, heartbeat: false }
             }
         }
     }
@@ -182,7 +195,7 @@ mod tests {
     struct Reader {
         membership: Membership,
         packing: Packing,
-        place: Place,
+        place: StreamPlace,
         gunzip: Decompress,
         text: Vec<u8>,
         /// The sequence of the last event that came out.
@@ -199,7 +212,7 @@ mod tests {
             let mut reader = Self {
                 membership,
                 packing: Packing::Gzip(hub.gzip_context(topics)),
-                place: Place::new(standing),
+                place: StreamPlace::new(standing),
                 gunzip: Decompress::new_gzip(15),
                 text: Vec::new(),
                 last,
@@ -273,10 +286,8 @@ mod tests {
                             })
                             .collect();
                         published.extend(events.iter().cloned());
-                        let new = |(topic, data): (Topic, String)| NewEvent {
-                            topic,
-                            event_type: EventType::default(),
-                            data: Data::new(&data),
+                        let new = |(topic, data): (Topic, String)| {
+                            NewEvent::new(topic, EventType::default(), Data::new(&data))
                         };
                         hub.publish_all(events.into_iter().map(new).collect()).await.unwrap();
                     }

@@ -7,7 +7,7 @@ use crate::config::HubConfig;
 use crate::environment;
 use crate::hub::Hub;
 use crate::subscription::{Ended, Subscription};
-use heartwire_protocol::control::{Closing, Connected, Heartbeat};
+use heartwire_protocol::control::{Closing, Connected, Gap, Heartbeat};
 use heartwire_protocol::{Control, Cursor, PROTOCOL_VERSION, Retry, encode};
 use std::time::Duration;
 
@@ -30,8 +30,15 @@ pub(super) fn opening(subscription: &mut Subscription) -> Vec<u8> {
     let id = gap.is_none().then(|| cursor.into());
     encode::event(&connected.to_event(id), &mut out);
     if let Some(gap) = gap {
-        encode::event(&Control::Gap(gap).to_event(Some(cursor.into())), &mut out);
+        out.extend(self::gap(gap, cursor));
     }
+    out
+}
+
+/// What the reader missed, and where it goes on.
+pub(crate) fn gap(gap: Gap, position: Cursor) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode::event(&Control::Gap(gap).to_event(Some(position.into())), &mut out);
     out
 }
 

@@ -35,8 +35,7 @@ pub(crate) async fn publish<const N: usize>(hub: &Hub, topic_name: &str, data: [
 
 /// Publishes events of the type `message` in one step: no reader sees one without the others.
 pub(crate) async fn publish_at_once(hub: &Hub, topic_name: &str, data: impl IntoIterator<Item = String>) {
-    let event =
-        |data: String| NewEvent { topic: topic(topic_name), event_type: EventType::default(), data: Data::new(&data) };
+    let event = |data: String| NewEvent::new(topic(topic_name), EventType::default(), Data::new(&data));
     hub.publish_all(data.into_iter().map(event).collect()).await.unwrap();
 }
 

@@ -6,7 +6,7 @@ use heartwire::{Hub, HubConfig, Shutdown};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// Who writes the streams.
@@ -48,9 +48,19 @@ impl Server {
 
     /// `layered` puts something around the router.
     pub(crate) async fn start_with(lane: Lane, config: HubConfig, layered: impl FnOnce(Router) -> Router) -> Self {
+        let listener = heartwire::listen(([127, 0, 0, 1], 0).into()).unwrap();
+        Self::start_on(listener, lane, config, layered).await
+    }
+
+    /// On a listener of the caller's choice.
+    pub(crate) async fn start_on(
+        listener: TcpListener,
+        lane: Lane,
+        config: HubConfig,
+        layered: impl FnOnce(Router) -> Router,
+    ) -> Self {
         let hub = hub(config);
         let router = layered(heartwire::router(hub.clone()));
-        let listener = heartwire::listen(([127, 0, 0, 1], 0).into()).unwrap();
         let address = listener.local_addr().unwrap();
         let task = match lane {
             Lane::Plain => tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }),

@@ -4,7 +4,7 @@
 
 use super::calendar::Tick;
 use crate::limits::Permit;
-use crate::stream::{Packing, Place};
+use crate::stream::{Packing, StreamPlace};
 use crate::subscription::Ended;
 use axum::body::Body;
 use bytes::{Buf, Bytes};
@@ -25,7 +25,7 @@ pub(super) struct Line {
     pub(super) group: u32,
     pub(super) seat: u32,
     pub(super) packing: Packing,
-    pub(super) place: Place,
+    pub(super) place: StreamPlace,
     pub(super) state: State,
     pub(super) switched_off_total: Option<u64>,
     /// When the calendar calls it.
@@ -67,7 +67,7 @@ impl Line {
     pub(super) fn new(
         socket: TcpStream,
         (group, seat): (u32, u32),
-        (packing, place): (Packing, Place),
+        (packing, place): (Packing, StreamPlace),
         state: State,
         switched_off_total: Option<u64>,
         (permit, body): (Permit, Body),
@@ -202,7 +202,7 @@ mod tests {
             Line::new(
                 socket,
                 (0, 0),
-                (Packing::Plain, Place::new(Standing::new(0, None))),
+                (Packing::Plain, StreamPlace::new(Standing::new(0, None))),
                 state,
                 None,
                 (permit, Body::empty()),

@@ -3,7 +3,7 @@
 //! It is good for one pass over the readers of a group: an event that comes meanwhile rings again.
 
 use super::group::{Form, Group};
-use crate::stream::{Next, Packing, Place, script};
+use crate::stream::{Next, Packing, StreamPlace, script};
 use bytes::Bytes;
 use heartwire_protocol::Cursor;
 
@@ -12,7 +12,7 @@ const PLACES: usize = 16;
 
 #[derive(Default)]
 pub(super) struct Memo {
-    readings: Vec<(u32, Place, Next)>,
+    readings: Vec<(u32, StreamPlace, Next)>,
     heartbeats: Vec<(Cursor, Form, Bytes)>,
 }
 
@@ -23,7 +23,7 @@ impl Memo {
     }
 
     /// What a reader of a group gets next at its place.
-    pub(super) fn read(&mut self, number: u32, group: &Group, packing: &Packing, place: Place) -> &Next {
+    pub(super) fn read(&mut self, number: u32, group: &Group, packing: &Packing, place: StreamPlace) -> &Next {
         let known = self.readings.iter().position(|(of, at, _)| *of == number && *at == place);
         let known = known.unwrap_or_else(|| {
             let next = packing.next(place, group.hub(), group.membership.keys(), group.form.coding);

@@ -10,7 +10,7 @@ use super::group::{Form, Groups, index};
 use super::line::{Line, Sent, State};
 use super::memo::Memo;
 use crate::hub::Hub;
-use crate::stream::{EventStream, Next, Place, script};
+use crate::stream::{EventStream, Next, StreamPlace, script};
 use crate::subscription::{Ended, called_off};
 use bytes::Bytes;
 use mio::event::Event;
@@ -168,7 +168,7 @@ impl Shard {
         slot.insert(Line::new(
             socket,
             seat,
-            (packing, Place::new(standing)),
+            (packing, StreamPlace::new(standing)),
             state,
             switched_off_total,
             (permit, body),
