@@ -5,8 +5,9 @@
 //! - `plan`: how many readers, how fast, for how long; `metric`: what is measured, and the goals.
 //! - `peers`: how each server is started; `server`: one that runs; `proc_fs`: what it uses.
 //! - `measures`: the stages of a peer's round. `crowd` is the load generator, made of `reader`s and
-//!   `publisher`s; `ledger` keeps its books. `wire` counts bytes.
-//! - `payload` and `stamp`: what is published, and how it is known again. `http`: as much as is needed.
+//!   `publishers`; `ledger` keeps its books. `wire` counts bytes.
+//! - `payload` and `stamp`: what is published, and how it is known again. `call` and `http`: as much of
+//!   HTTP as is needed.
 //! - `samples`, `machine`, `results`: the figures; `table` and `picture` show them.
 //!
 //! Linux only: what a server uses is read from `/proc`.
@@ -14,6 +15,7 @@
 // Talking on the terminal is what this program does.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod call;
 mod crowd;
 mod http;
 mod ledger;
@@ -26,6 +28,7 @@ mod picture;
 mod plan;
 mod proc_fs;
 mod publisher;
+mod publishers;
 mod reader;
 mod results;
 mod samples;
