@@ -46,6 +46,10 @@ impl Call {
         matches!(self.stage, Stage::Body)
     }
 
+    pub(crate) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
     /// The socket can be written to: for a new one this means that it is connected.
     pub(crate) fn writable(&mut self, request: &[u8]) -> Result<()> {
         if !matches!(self.stage, Stage::Connecting) {
@@ -62,10 +66,14 @@ impl Call {
 
     /// Reads all that has arrived into `buffer`, behind its first `room` bytes, and calls `body` for
     /// each piece of the body. The piece has that room in front of it, to write over.
+    ///
+    /// A short read has emptied the socket, and asking again would cost as much as the read itself. But
+    /// where `end_may_be_here`, come along with the bytes, no other edge tells of it, and only asking does.
     pub(crate) fn readable(
         &mut self,
         buffer: &mut [u8],
         room: usize,
+        end_may_be_here: bool,
         mut body: impl FnMut(&mut [u8]) -> Result<()>,
     ) -> Result<Left> {
         loop {
@@ -90,9 +98,7 @@ impl Call {
                     }
                 }
             }
-            // A short read has emptied the socket, so the next edge will tell; asking again would
-            // cost as much as the read itself.
-            if n_read < buffer.len() - room {
+            if n_read < buffer.len() - room && !end_may_be_here {
                 return Ok(Left::Open);
             }
         }

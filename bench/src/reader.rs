@@ -45,7 +45,7 @@ impl Reader {
     /// Reads all that has arrived and calls `found` for each stamp in it.
     pub(crate) fn readable(&mut self, room: &mut ReadRoom, mut found: impl FnMut(Stamp)) -> Result<()> {
         let ReadRoom { buffer, finder } = room;
-        let left = self.call.readable(buffer, StampFinder::ROOM, |body| {
+        let left = self.call.readable(buffer, StampFinder::ROOM, false, |body| {
             finder.feed(&mut self.rest, body, &mut found);
             Ok(())
         })?;
