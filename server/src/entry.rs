@@ -3,6 +3,7 @@
 //! The bytes are made once, when the first reader asks for them, and shared by all readers.
 
 use crate::coding::{CHUNK_FRAME_BYTES, Chunk};
+use crate::gzip;
 use crate::log::LoggedEvent;
 use heartwire_protocol::{Cursor, Data, Epoch, Event, EventId, EventType, Topic, encode, frame};
 use std::fmt;
@@ -20,6 +21,7 @@ pub struct Entry {
     plain: OnceLock<Chunk>,
     /// `None` inside: a frame would not be worth it.
     frame: OnceLock<Option<Chunk>>,
+    standing_alone: OnceLock<Chunk>,
 }
 
 impl Entry {
@@ -37,6 +39,7 @@ impl Entry {
             cost_bytes,
             plain: OnceLock::new(),
             frame: OnceLock::new(),
+            standing_alone: OnceLock::new(),
         }
     }
 
@@ -87,6 +90,11 @@ impl Entry {
         frame.as_ref().unwrap_or_else(|| self.plain())
     }
 
+    /// The event as a block of a gzip stream that refers to nothing before it.
+    pub(crate) fn standing_alone(&self) -> &Chunk {
+        self.standing_alone.get_or_init(|| Chunk::new(&gzip::standing_alone(&self.plain().content())))
+    }
+
     /// The most memory that this event can come to take, in bytes. The wire bytes are counted before
     /// they exist, so that a bound on memory holds whoever comes to read.
     pub(crate) fn cost_bytes(&self) -> usize {
@@ -108,8 +116,8 @@ impl fmt::Debug for Entry {
 /// What an event of this type and payload would cost; see [`Entry::cost_bytes`].
 pub(crate) fn cost_bytes(event_type: &EventType, data: &Data, compress_min_bytes: Option<usize>) -> usize {
     /// The entry, its two reference counts, its place in the deque (which may be half empty), and
-    /// the headers of four small allocations.
-    const FIXED_BYTES: usize = size_of::<Entry>() + 2 * size_of::<usize>() + 2 * size_of::<usize>() + 4 * 16;
+    /// the headers of five small allocations.
+    const FIXED_BYTES: usize = size_of::<Entry>() + 2 * size_of::<usize>() + 2 * size_of::<usize>() + 5 * 16;
     /// `<16 hexadecimal digits>-<20 decimal digits>`
     const ID_BYTES: usize = 37;
     let (type_bytes, data) = (event_type.as_str().len(), data.as_str());
@@ -118,7 +126,7 @@ pub(crate) fn cost_bytes(event_type: &EventType, data: &Data, compress_min_bytes
     let plain = names + ID_BYTES + type_bytes + data.len() + CHUNK_FRAME_BYTES;
     // A frame is only kept where it is smaller than the plain form.
     let frame = if compress_min_bytes.is_some_and(|min| data.len() >= min) { plain } else { 0 };
-    FIXED_BYTES + ID_BYTES + type_bytes + data.len() + plain + frame
+    FIXED_BYTES + ID_BYTES + type_bytes + data.len() + plain + frame + gzip::most_bytes(plain)
 }
 
 fn encoded(event: &Event) -> Chunk {
@@ -167,7 +175,8 @@ pub(crate) mod tests {
             let entry = entry(u64::MAX, "a", data, Instant::now());
             let (plain, framed) = (entry.plain().coded(), entry.framed().coded());
             let framed_bytes = if framed.as_ptr() == plain.as_ptr() { 0 } else { framed.len() };
-            let held = size_of::<Entry>() + data.len() + plain.len() + framed_bytes;
+            let alone_bytes = entry.standing_alone().coded().len();
+            let held = size_of::<Entry>() + data.len() + plain.len() + framed_bytes + alone_bytes;
             assert!(entry.cost_bytes() >= held, "{} < {held}", entry.cost_bytes());
         }
     }

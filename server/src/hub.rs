@@ -6,10 +6,11 @@
 
 use crate::config::{ConfigError, HubConfig};
 use crate::entry::{self, Entry};
+use crate::gzip::{Contexts, SharedContext};
 use crate::limits::{Permit, Permits};
 use crate::log::{Log, LogError, LoggedEvent, MemoryLog, NewEvent, Tail};
 use crate::subscription::{Resume, Subscription};
-use crate::topics::{Bounds, Topics};
+use crate::topics::{Bounds, TopicKey, Topics};
 use heartwire_protocol::{Cursor, Data, Epoch, EventType, Topic};
 use parking_lot::RwLock;
 use std::fmt;
@@ -47,6 +48,7 @@ struct Inner {
     config: HubConfig,
     log: Arc<dyn Log>,
     recent: Arc<Recent>,
+    gzip_contexts: Contexts,
     streams: Arc<Permits>,
     enabled: AtomicBool,
     /// A stream compares this with what it was when it began, so that it ends even if streaming is
@@ -137,7 +139,9 @@ impl Hub {
         let streams = Permits::new(config.max_connections);
         let enabled = AtomicBool::new(config.enable_sse);
         let (switched_off_total, drain) = (AtomicU64::new(0), OnceLock::new());
-        Self { inner: Arc::new(Inner { config, log, recent, streams, enabled, switched_off_total, drain }) }
+        let gzip_contexts = Contexts::new();
+        let inner = Inner { config, log, recent, gzip_contexts, streams, enabled, switched_off_total, drain };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The settings that the hub was made with.
@@ -243,6 +247,19 @@ impl Hub {
 
     pub(crate) fn topics(&self) -> &RwLock<Topics> {
         &self.inner.recent.topics
+    }
+
+    /// The one gzip context for readers of these topics.
+    pub(crate) fn gzip_context(&self, topics: &[Topic]) -> Arc<SharedContext> {
+        self.inner.gzip_contexts.of(topics, self.head().sequence)
+    }
+
+    /// Wakes whoever reads all of these topics, for something that is no event.
+    pub(crate) fn ring(&self, keys: &[TopicKey]) {
+        let first = keys.first().map(|key| Arc::clone(self.topics().read().bell(*key)));
+        if let Some(bell) = first {
+            bell.ring();
+        }
     }
 
     pub(crate) fn cursor(&self, sequence: u64) -> Cursor {

@@ -23,6 +23,7 @@ mod config;
 mod entry;
 mod environment;
 mod forgotten;
+mod gzip;
 mod hub;
 mod limits;
 pub mod log;
@@ -41,7 +42,7 @@ pub mod cli;
 #[cfg(feature = "client")]
 pub mod client;
 
-pub use config::{ConfigError, HubConfig, ServeConfig};
+pub use config::{ConfigError, HubConfig, ServeConfig, SlowReaders, TopicPattern, TopicPatternError, TopicRule};
 pub use entry::Entry;
 pub use hub::{Hub, PublishError};
 pub use routes::{admin_router, router};

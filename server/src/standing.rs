@@ -5,7 +5,7 @@
 
 use crate::entry::Entry;
 use crate::hub::Hub;
-use crate::topics::{BatchLimit, Reading, TopicKey};
+use crate::topics::{BatchLimit, Reading, TopicKey, Topics};
 use std::sync::Arc;
 
 /// The place of one reader in some topics.
@@ -45,13 +45,25 @@ impl Standing {
         else {
             return Step::Lagged;
         };
-        let max_behind = hub.config().max_queue_size.filter(|_| self.caught_up && more);
-        if max_behind.is_some_and(|max| topics.count_after(keys, self.position) > max) {
+        if more && self.lags(hub, &topics, keys) {
             return Step::Lagged;
         }
+        Step::Read { entries, standing: self.moved_to(position, more), more }
+    }
+
+    /// Whether it has fallen too far behind, for a reader that does not get its events by a step.
+    pub(crate) fn is_too_far_behind(self, hub: &Hub, keys: &[TopicKey]) -> bool {
+        self.lags(hub, &hub.topics().read(), keys)
+    }
+
+    /// Where it stands once it has everything up to a position. `more`: that is not all there is.
+    pub(crate) fn moved_to(self, position: u64, more: bool) -> Self {
         let caught_up = self.caught_up || !more;
-        let n_evictions_before = self.n_evictions_before.filter(|_| !caught_up);
-        let standing = Self { position, n_evictions_before, caught_up };
-        Step::Read { entries, standing, more }
+        Self { position, n_evictions_before: self.n_evictions_before.filter(|_| !caught_up), caught_up }
+    }
+
+    fn lags(self, hub: &Hub, topics: &Topics, keys: &[TopicKey]) -> bool {
+        let max_behind = hub.config().max_queue_size.filter(|_| self.caught_up);
+        max_behind.is_some_and(|max| topics.count_after(keys, self.position) > max)
     }
 }

@@ -4,7 +4,6 @@
 //! reading serves both, so there is no seam between them. A subscription owns its position. It holds
 //! no events, so a slow reader costs nothing but is told when it has fallen off the end of a log.
 
-use crate::bell::Listener;
 use crate::entry::Entry;
 use crate::hub::Hub;
 use crate::membership::Membership;
@@ -17,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// What one step of an in-process subscription or of a stream brings at most.
-pub(crate) const STREAM_BATCH: BatchLimit = BatchLimit { events: 256, bytes: 64 * 1024 };
+pub(crate) const STREAM_BATCH: BatchLimit = BatchLimit { events: 256, bytes: 64 * 1024, through: u64::MAX };
 
 /// Where a subscription begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -195,12 +194,7 @@ impl Subscription {
             if let Some(delivery) = self.read(limit) {
                 return delivery;
             }
-            if self.membership.listens() {
-                self.wake.notified().await;
-            } else {
-                // Only a reader that has to wait takes a place at the bells, and then it looks again.
-                self.membership.listen(&(Arc::clone(&self.wake) as Arc<dyn Listener>));
-            }
+            self.membership.moved(&self.wake).await;
         }
     }
 

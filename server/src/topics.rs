@@ -47,6 +47,8 @@ impl From<&HubConfig> for Bounds {
 pub(crate) struct BatchLimit {
     pub(crate) events: usize,
     pub(crate) bytes: usize,
+    /// Nothing behind this sequence.
+    pub(crate) through: u64,
 }
 
 /// A topic that has readers, and is therefore not dropped.
@@ -198,6 +200,9 @@ impl Topics {
         let mut entries: Vec<Arc<Entry>> = Vec::new();
         let mut bytes = 0;
         while let Some(index) = (0..heads.len()).min_by_key(|index| heads[*index].0.sequence()) {
+            if heads[index].0.sequence() > limit.through {
+                return Reading::Batch { entries, position: limit.through, more: true };
+            }
             if let Some(last) = entries.last()
                 && (entries.len() >= limit.events || bytes >= limit.bytes)
             {
@@ -317,7 +322,7 @@ mod tests {
     use crate::entry::tests::entry;
 
     const NAMES: [&str; 4] = ["a", "b", "c", "d"];
-    const ALL: BatchLimit = BatchLimit { events: usize::MAX, bytes: usize::MAX };
+    const ALL: BatchLimit = BatchLimit { events: usize::MAX, bytes: usize::MAX, through: u64::MAX };
 
     /// A source of numbers that is the same in every run.
     struct Numbers(u64);
@@ -457,7 +462,7 @@ mod tests {
             topics.append(entry(sequence, NAMES[sequence as usize % 3], "0123456789", now), now);
         }
         let keys: Vec<_> = NAMES.iter().map(|name| topics.enter(&Topic::parse(name).unwrap(), now)).collect();
-        for limit in [BatchLimit { events: 7, bytes: usize::MAX }, BatchLimit { events: 99, bytes: 1 }, ALL] {
+        for limit in [BatchLimit { events: 7, ..ALL }, BatchLimit { events: 99, bytes: 1, ..ALL }, ALL] {
             let (mut position, mut sequences, mut goes_on) = (0, Vec::new(), true);
             while goes_on {
                 let Reading::Batch { entries, position: next, more } = topics.read(&keys, position, None, limit) else {

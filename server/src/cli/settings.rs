@@ -54,6 +54,9 @@ pub(super) struct ServeArgs {
     /// Smallest payload that is compressed for readers who ask for it [default: 1024]
     #[arg(long, env = "HEARTWIRE_COMPRESS_MIN_BYTES", value_name = "BYTES", help_heading = "Streams")]
     compress_min_bytes: Option<Switchable<usize>>,
+    /// Whether streams are sent as gzip to readers that accept it [default: true]
+    #[arg(long, env = "HEARTWIRE_STREAM_COMPRESSION", value_name = "BOOL", help_heading = "Streams")]
+    stream_compression: Option<bool>,
     /// Most topics that one request may name [default: 100]
     #[arg(long, env = "HEARTWIRE_MAX_TOPICS_PER_REQUEST", value_name = "COUNT", help_heading = "Streams")]
     max_topics_per_request: Option<usize>,
@@ -96,6 +99,8 @@ impl ServeArgs {
                 max_connections: number_or(self.max_connections, hub.max_connections),
                 connection_timeout: span_or(self.connection_timeout, hub.connection_timeout),
                 max_queue_size: number_or(self.max_queue_size, hub.max_queue_size),
+                slow_readers: hub.slow_readers,
+                topic_rules: hub.topic_rules,
                 max_history_per_topic: self.max_history_per_topic.unwrap_or(hub.max_history_per_topic),
                 max_bytes_per_topic: self.max_bytes_per_topic.unwrap_or(hub.max_bytes_per_topic),
                 max_bytes_total: self.max_bytes_total.unwrap_or(hub.max_bytes_total),
@@ -103,6 +108,7 @@ impl ServeArgs {
                 topic_ttl: span_or(self.topic_ttl, hub.topic_ttl),
                 cleanup_interval: self.cleanup_interval.map_or(hub.cleanup_interval, |Seconds(span)| span),
                 compress_min_bytes: number_or(self.compress_min_bytes, hub.compress_min_bytes),
+                stream_compression: self.stream_compression.unwrap_or(hub.stream_compression),
                 max_body_bytes: self.max_body_bytes.unwrap_or(hub.max_body_bytes),
                 max_topics_per_request: self.max_topics_per_request.unwrap_or(hub.max_topics_per_request),
                 drain_window: self.drain_window.map_or(hub.drain_window, |Seconds(span)| span),
@@ -260,6 +266,7 @@ mod tests {
         check("connection-timeout", seconds(hub.connection_timeout));
         check("max-queue-size", number(hub.max_queue_size));
         check("compress-min-bytes", number(hub.compress_min_bytes));
+        check("stream-compression", hub.stream_compression.to_string());
         check("max-topics-per-request", hub.max_topics_per_request.to_string());
         check("max-history-per-topic", hub.max_history_per_topic.to_string());
         check("max-bytes-per-topic", hub.max_bytes_per_topic.to_string());

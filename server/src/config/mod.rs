@@ -6,9 +6,13 @@
 
 mod hub;
 mod serve;
+mod topic_pattern;
+mod topic_rule;
 
 pub use hub::HubConfig;
 pub use serve::ServeConfig;
+pub use topic_pattern::{TopicPattern, TopicPatternError};
+pub use topic_rule::{SlowReaders, TopicRule};
 
 use std::fmt;
 use std::time::Duration;

@@ -16,7 +16,7 @@ use heartwire_protocol::answer::{PollAnswer, PolledEvent};
 use std::sync::Arc;
 
 /// What one answer holds at most; its cursor then points at the last event that it has.
-const ANSWER: BatchLimit = BatchLimit { events: 1_000, bytes: 1024 * 1024 };
+const ANSWER: BatchLimit = BatchLimit { events: 1_000, bytes: 1024 * 1024, through: u64::MAX };
 
 pub(super) async fn poll(query: PollQuery, State(hub): State<Hub>) -> impl IntoResponse {
     let mut subscription = hub.subscribe(&query.topics, query.resume);

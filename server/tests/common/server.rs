@@ -73,6 +73,14 @@ impl Server {
         stream
     }
 
+    /// A stream that is compressed on the wire.
+    pub(crate) async fn open_gzip(&self, query: &str, last_event_id: &str) -> Stream {
+        let request = request(query, last_event_id).replace("\r\n\r\n", "\r\nAccept-Encoding: br, gzip\r\n\r\n");
+        let (head, stream) = Stream::over(self.send(&request).await).await;
+        assert!(head.contains("content-encoding: gzip\r\n"), "{head}");
+        stream
+    }
+
     pub(crate) async fn send(&self, request: &str) -> TcpStream {
         let mut socket = TcpStream::connect(self.address).await.unwrap();
         socket.write_all(request.as_bytes()).await.unwrap();
@@ -128,14 +136,14 @@ impl Chunks {
     }
 
     /// The content of the next chunk. `None`: the body has ended as it should.
-    pub(crate) async fn next(&mut self) -> Option<String> {
+    pub(crate) async fn next(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Some(line_end) = self.raw.windows(2).position(|bytes| bytes == b"\r\n") {
                 let n_bytes = std::str::from_utf8(&self.raw[..line_end]).unwrap();
                 let n_bytes = usize::from_str_radix(n_bytes, 16).unwrap();
                 let (begin, end) = (line_end + 2, line_end + 2 + n_bytes);
                 if self.raw.len() >= end + 2 {
-                    let content = String::from_utf8(self.raw[begin..end].to_vec()).unwrap();
+                    let content = self.raw[begin..end].to_vec();
                     assert_eq!(&self.raw[end..end + 2], b"\r\n");
                     self.raw.drain(..end + 2);
                     return (n_bytes > 0).then_some(content);

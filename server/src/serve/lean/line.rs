@@ -4,7 +4,7 @@
 
 use super::calendar::Tick;
 use crate::limits::Permit;
-use crate::standing::Standing;
+use crate::stream::{Packing, Place};
 use crate::subscription::Ended;
 use axum::body::Body;
 use bytes::{Buf, Bytes};
@@ -24,7 +24,8 @@ pub(super) struct Line {
     pub(super) socket: TcpStream,
     pub(super) group: u32,
     pub(super) seat: u32,
-    pub(super) standing: Standing,
+    pub(super) packing: Packing,
+    pub(super) place: Place,
     pub(super) state: State,
     pub(super) switched_off_total: Option<u64>,
     /// When the calendar calls it.
@@ -66,7 +67,7 @@ impl Line {
     pub(super) fn new(
         socket: TcpStream,
         (group, seat): (u32, u32),
-        standing: Standing,
+        (packing, place): (Packing, Place),
         state: State,
         switched_off_total: Option<u64>,
         (permit, body): (Permit, Body),
@@ -77,7 +78,8 @@ impl Line {
             socket,
             group,
             seat,
-            standing,
+            packing,
+            place,
             state,
             switched_off_total,
             call_at: Tick::NEVER,
@@ -95,6 +97,11 @@ impl Line {
     /// Whether nothing came through for too long.
     pub(super) fn is_stuck(&self, now: Tick) -> bool {
         self.is_blocked() && self.stuck_at <= now
+    }
+
+    /// Whether it is time for one.
+    pub(super) fn wants_heartbeat(&self, now: Tick) -> bool {
+        matches!(self.state, State::Open { heartbeat_at, .. } if heartbeat_at <= now)
     }
 
     /// The earliest moment at which something must be done. A blocked line has but one deadline.
@@ -179,6 +186,7 @@ mod tests {
     use super::*;
     use crate::limits::Permits;
     use crate::serve::lean::calendar::Calendar;
+    use crate::standing::Standing;
     use std::time::Instant;
 
     /// A line, and the client at its other end.
@@ -190,7 +198,17 @@ mod tests {
         let state = State::Open { heartbeat_at: Tick::NEVER, rotate_at: Tick::NEVER };
         let permit = Permits::new(None).acquire().unwrap();
         let socket = TcpStream::from_std(socket);
-        (Line::new(socket, (0, 0), Standing::new(0, None), state, None, (permit, Body::empty())), client)
+        (
+            Line::new(
+                socket,
+                (0, 0),
+                (Packing::Plain, Place::new(Standing::new(0, None))),
+                state,
+                None,
+                (permit, Body::empty()),
+            ),
+            client,
+        )
     }
 
     #[test]
