@@ -240,7 +240,7 @@ impl Progress {
             tally.doubled,
             tally.wrong,
             tally.gaps_told,
-            sample.memory.proportional_bytes as f64 / 1024.0 / 1024.0
+            sample.memory.resident_bytes as f64 / 1024.0 / 1024.0
         );
     }
 
