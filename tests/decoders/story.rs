@@ -25,6 +25,10 @@ const MAX_QUEUE_SIZE: &str = "2500";
 /// Decides what is published, and who does what when.
 const SEED: u64 = 20;
 
+/// Below four readers of the same topics the server does without a shared context: so this many of each stay
+/// all the time, and any other finds one.
+const N_STEADY: usize = 3;
+
 const ALL: &[usize] = &[0, 1, 2, 3];
 const SOME: &[usize] = &[1, 3];
 
@@ -43,6 +47,8 @@ struct Reader {
     topics: &'static [usize],
     rng: Rng,
     place: watch::Sender<u64>,
+    /// It joins first, and neither leaves nor stops reading.
+    is_steady: bool,
 }
 
 impl Stage {
@@ -80,7 +86,11 @@ impl Stage {
 
 impl Reader {
     fn new(name: &'static str, decoder: Decoder, topics: &'static [usize], rng: Rng) -> Self {
-        Self { name, decoder, topics, rng, place: watch::Sender::new(u64::MAX) }
+        Self { name, decoder, topics, rng, place: watch::Sender::new(u64::MAX), is_steady: false }
+    }
+
+    fn steady(self) -> Self {
+        Self { is_steady: true, ..self }
     }
 
     /// Joins, and then reads, stops reading, leaves, resumes or comes anew until the last event is there.
@@ -88,7 +98,9 @@ impl Reader {
         let mut check = Check::new(&stage.log, self.topics);
         let url = stage.url(self.topics);
         let (mut n_streams, mut n_pauses) = (0, 0);
-        stage.reaches(self.rng.u64(..u64::from(N_EVENTS / 10))).await;
+        if !self.is_steady {
+            stage.reaches(self.rng.u64(..u64::from(N_EVENTS / 10))).await;
+        }
         loop {
             // Mostly where it left off.
             let resumes = self.rng.u8(..5) > 0;
@@ -96,7 +108,8 @@ impl Reader {
             let mut source = self.decoder.open(&url, last_event_id.as_deref()).await?;
             n_streams += 1;
             loop {
-                let until = check.n_events + self.rng.u64(1_000..6_000);
+                let n_events = if self.is_steady { u64::MAX } else { self.rng.u64(1_000..6_000) };
+                let until = check.n_events.saturating_add(n_events);
                 let read = self.read(&mut source, &mut check, until).await;
                 let goes_on = read.with_context(|| format!("{}, stream {n_streams}", self.name))?;
                 if check.place() >= Some(u64::from(N_EVENTS)) {
@@ -107,6 +120,7 @@ impl Reader {
                         self.name
                     ));
                 }
+                ensure!(goes_on || !self.is_steady, "{} was let go though it reads", self.name);
                 if !goes_on || !self.decoder.can_lag() || self.rng.u8(..3) > 0 {
                     break;
                 }
@@ -187,7 +201,7 @@ async fn five_decoders_make_of_a_compressed_stream_what_was_sent_without_compres
 
     let mut rng = Rng::with_seed(SEED);
     let mut reader = |name, decoder, topics| Reader::new(name, decoder, topics, rng.fork());
-    let readers = vec![
+    let mut readers = vec![
         reader("curl", Decoder::Curl, ALL),
         reader("curl, some topics", Decoder::Curl, SOME),
         reader("Node", Decoder::Node, ALL),
@@ -199,6 +213,11 @@ async fn five_decoders_make_of_a_compressed_stream_what_was_sent_without_compres
         reader("Firefox, fetch", Decoder::Fetch(Arc::clone(&firefox)), SOME),
         reader("Firefox, EventSource", Decoder::EventSource(Arc::clone(&firefox)), ALL),
     ];
+    for topics in [ALL, SOME] {
+        for decoder in [Decoder::Curl, Decoder::Node, Decoder::Python].into_iter().cycle().take(N_STEADY) {
+            readers.push(reader("steady", decoder, topics).steady());
+        }
+    }
     let places = readers.iter().map(|reader| reader.place.subscribe()).collect();
     tell(&stage, rng.fork(), places, readers).await.unwrap();
     for browser in [chromium, firefox] {
@@ -209,10 +228,11 @@ async fn five_decoders_make_of_a_compressed_stream_what_was_sent_without_compres
 async fn tell(stage: &Stage, rng: Rng, places: Vec<watch::Receiver<u64>>, readers: Vec<Reader>) -> Result<()> {
     let recording = stage.log.record(stage.url(ALL), u64::from(N_EVENTS));
     let publishing = async {
-        // The log must have all, from the first event on.
-        heartwire_tests::eventually("the reader that records", async || {
+        // The log must have all, from the first event on; so do those who stay.
+        heartwire_tests::eventually("the first readers", async || {
             let (_, body) = stage.server.get("/events/health").await?;
-            Ok(body.contains("\"active_connections\":1").then_some(()))
+            let n_first = 1 + 2 * N_STEADY;
+            Ok(body.contains(&format!("\"active_connections\":{n_first}")).then_some(()))
         })
         .await?;
         stage.publish(rng, places).await
