@@ -19,7 +19,7 @@ enum Stage {
     Connecting,
     /// The request has gone out. So much of the answer's head has come.
     Head(Vec<u8>),
-    Body,
+    Body(Head),
 }
 
 /// What a socket has left once it was read.
@@ -41,9 +41,17 @@ impl Call {
         Ok(Self { socket, stage: Stage::Connecting })
     }
 
+    /// The head of the answer, once it is there.
+    pub(crate) fn head(&self) -> Option<Head> {
+        match self.stage {
+            Stage::Body(head) => Some(head),
+            _ => None,
+        }
+    }
+
     /// Whether the head of the answer is there.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Body)
+        self.head().is_some()
     }
 
     pub(crate) fn socket(&self) -> &TcpStream {
@@ -74,7 +82,7 @@ impl Call {
         buffer: &mut [u8],
         room: usize,
         end_may_be_here: bool,
-        mut body: impl FnMut(&mut [u8]) -> Result<()>,
+        mut body: impl FnMut(Head, &mut [u8]) -> Result<()>,
     ) -> Result<Left> {
         loop {
             let n_read = match self.socket.read(&mut buffer[room..]) {
@@ -87,14 +95,14 @@ impl Call {
             let received = &mut buffer[..room + n_read];
             match &mut self.stage {
                 Stage::Connecting => bail!("the server spoke before it was asked"),
-                Stage::Body => body(received)?,
+                Stage::Body(head) => body(*head, received)?,
                 Stage::Head(head) => {
                     head.extend_from_slice(&received[room..]);
-                    if let Some(Head { status, bytes, .. }) = Head::parse(head)? {
-                        ensure!(status == 200, "a stream was refused with {status}");
-                        let mut with_room = [&vec![0; room], &head[bytes..]].concat();
-                        self.stage = Stage::Body;
-                        body(&mut with_room)?;
+                    if let Some(parsed) = Head::parse(head)? {
+                        ensure!(parsed.status == 200, "a stream was refused with {}", parsed.status);
+                        let mut with_room = [&vec![0; room], &head[parsed.bytes..]].concat();
+                        self.stage = Stage::Body(parsed);
+                        body(parsed, &mut with_room)?;
                     }
                 }
             }

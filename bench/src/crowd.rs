@@ -50,6 +50,23 @@ pub(crate) struct Crowd {
     stop: Stop,
 }
 
+/// How a stream comes over the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Plain,
+    /// If the server likes.
+    Gzip,
+}
+
+impl Encoding {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "identity",
+            Self::Gzip => "gzip",
+        }
+    }
+}
+
 /// What a load that was kept up for a while came to.
 #[derive(Debug)]
 pub(crate) struct Delivered {
@@ -62,8 +79,14 @@ pub(crate) struct Delivered {
 }
 
 impl Crowd {
-    /// A crowd of `n_readers` that have not come yet.
-    pub(crate) fn new(peer: Peer, address: SocketAddr, n_readers: usize, stop: &Stop) -> Result<Self> {
+    /// A crowd of `n_readers` that have not come yet, and will accept this encoding alone.
+    pub(crate) fn new(
+        peer: Peer,
+        address: SocketAddr,
+        n_readers: usize,
+        encoding: Encoding,
+        stop: &Stop,
+    ) -> Result<Self> {
         ensure!(n_readers <= MAX_READERS, "one generator has at most {MAX_READERS} readers");
         let path = peer.stream_path();
         Ok(Self {
@@ -76,7 +99,11 @@ impl Crowd {
             ledger: Ledger::new(n_readers),
             payloads: Payloads::new(),
             address,
-            request: format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\r\n").into(),
+            request: format!(
+                "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\nAccept-Encoding: {}\r\n\r\n",
+                encoding.name()
+            )
+            .into(),
             origin: Instant::now(),
             stop: stop.clone(),
         })
@@ -102,6 +129,11 @@ impl Crowd {
             self.turn(TURN)?;
         }
         Ok(started.elapsed())
+    }
+
+    /// Whether the server compresses, once the streams are open.
+    pub(crate) fn is_gzip(&self) -> bool {
+        self.readers.iter().all(Reader::is_gzip)
     }
 
     /// Publishes an event until one reaches everybody: having the head of an answer does not mean

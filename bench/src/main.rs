@@ -6,8 +6,8 @@
 //! - `peers`: how each server is started; `server`: one that runs; `proc_fs`: what it uses.
 //! - `measures`: the stages of a peer's round. `crowd` is the load generator, made of `reader`s and
 //!   `publishers`; `ledger` keeps its books. `wire` counts bytes.
-//! - `payload` and `stamp`: what is published, and how it is known again. `call` and `http`: as much of
-//!   HTTP as is needed.
+//! - `payload` and `stamp`: what is published, and how it is known again. `call`, `body` and
+//!   `http`: as much of HTTP as is needed.
 //! - `soak`: beside the comparison, one server for many minutes, whose readers come and go.
 //! - `samples`, `machine`, `results`: the figures; `table` and `picture` show them.
 //!
@@ -16,6 +16,7 @@
 // Talking on the terminal is what this program does.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod body;
 mod call;
 mod crowd;
 mod http;

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use mio::net::TcpStream;
 use mio::{Registry, Token};
 
+use crate::body::Body;
 use crate::call::{Call, Left};
 use crate::stamp::{Rest, Stamp, StampFinder};
 
@@ -13,6 +14,9 @@ use crate::stamp::{Rest, Stamp, StampFinder};
 pub(crate) struct Reader {
     call: Call,
     rest: Rest,
+    /// Of a stream that came compressed, and must be opened to find anything in it. A plain one is
+    /// searched as it comes: an event lies in one chunk.
+    gzip: Option<Body>,
 }
 
 /// What all readers share to read with.
@@ -31,7 +35,12 @@ impl Reader {
     /// Begins to connect.
     pub(crate) fn connect(address: SocketAddr, registry: &Registry, token: Token) -> Result<Self> {
         let socket = TcpStream::connect(address).context("cannot connect")?;
-        Ok(Self { call: Call::begin(socket, registry, token)?, rest: Rest::default() })
+        Ok(Self { call: Call::begin(socket, registry, token)?, rest: Rest::default(), gzip: None })
+    }
+
+    /// Whether the stream comes compressed; false until its head is there.
+    pub(crate) fn is_gzip(&self) -> bool {
+        self.call.head().is_some_and(|head| head.is_gzip)
     }
 
     pub(crate) fn is_streaming(&self) -> bool {
@@ -45,8 +54,15 @@ impl Reader {
     /// Reads all that has arrived and calls `found` for each stamp in it.
     pub(crate) fn readable(&mut self, room: &mut ReadRoom, mut found: impl FnMut(Stamp)) -> Result<()> {
         let ReadRoom { buffer, finder } = room;
-        let left = self.call.readable(buffer, StampFinder::ROOM, false, |body| {
-            finder.feed(&mut self.rest, body, &mut found);
+        let (rest, gzip) = (&mut self.rest, &mut self.gzip);
+        let left = self.call.readable(buffer, StampFinder::ROOM, false, |head, body| {
+            if !head.is_gzip {
+                finder.feed(rest, body, &mut found);
+                return Ok(());
+            }
+            let mut text = vec![0; StampFinder::ROOM];
+            gzip.get_or_insert_with(|| Body::new(head)).feed(&body[StampFinder::ROOM..], &mut text)?;
+            finder.feed(rest, &mut text, &mut found);
             Ok(())
         })?;
         ensure!(left == Left::Open, "the server closed a stream");

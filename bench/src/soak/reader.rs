@@ -141,7 +141,7 @@ impl Reader {
         }
         let Some(Stream { call, chunks, body, decoder, .. }) = &mut self.stream else { return Ok(Looked::Gone) };
         let account = &mut self.account;
-        let read = call.readable(buffer, 0, end_may_be_here, |received| {
+        let read = call.readable(buffer, 0, end_may_be_here, |_, received| {
             body.clear();
             chunks.feed(received, body)?;
             decoder.feed(body);
