@@ -90,19 +90,21 @@ impl SharedContext {
             }
             return Found::Nothing { through: u64::MAX };
         }
-        let mut more = false;
-        let place = match track {
-            Track::Shared(number) if number >= state.first => {
-                if number == state.end() {
-                    more = state.read_on(hub, keys, limit);
-                }
-                // It may have begun anew.
-                (number >= state.first).then_some(number)
-            }
-            Track::Shared(_) | Track::Alone => {
-                if position >= state.position {
-                    more = state.read_on(hub, keys, limit);
-                }
+        let shared = match track {
+            Track::Shared(number) => Some(number).filter(|number| *number >= state.first),
+            Track::Alone => None,
+        };
+        let has_all_pieces = shared.map_or(position >= state.position, |number| number == state.end());
+        let more = if has_all_pieces {
+            state.read_on(hub, keys, limit)
+        } else {
+            // Somebody else had it read on, perhaps not to the end.
+            state.position < hub.head().sequence
+        };
+        let place = match shared {
+            // Reading on may have begun anew.
+            Some(number) => Some(number).filter(|number| *number >= state.first),
+            None => {
                 if position > state.position {
                     // Whoever needs what lies in between is far behind, and can read it alone.
                     state.begin_anew(position);
