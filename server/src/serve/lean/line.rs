@@ -138,7 +138,12 @@ impl Line {
             Ok(n) => {
                 self.unsent.advance(n);
                 self.stuck_at = now.after(STUCK_AFTER);
-                if self.is_blocked() { Sent::Blocked } else { Sent::All }
+                if self.is_blocked() {
+                    return Sent::Blocked;
+                }
+                // Even an empty slice keeps the whole batch alive that it was cut from.
+                self.unsent = Bytes::new();
+                Sent::All
             }
             Err(err) => gone(&err),
         }
@@ -225,5 +230,6 @@ mod tests {
         while client.read(&mut buffer).unwrap() > 0 && line.resume(at(31)) == Sent::Blocked {}
         assert!(!line.is_stuck(at(60)), "something went through");
         assert_eq!(line.deadline(), Tick::NEVER, "it takes more");
+        assert!(bytes.is_unique(), "what was sent is let go of");
     }
 }
