@@ -4,7 +4,7 @@ use crate::json::{self, Json};
 use core::time::Duration;
 use heartwire_protocol::answer::RefusalAnswer;
 use wasm_bindgen::prelude::*;
-use web_sys::{AbortController, RequestCache, RequestCredentials, RequestInit, Response};
+use web_sys::{AbortController, AbortSignal, RequestCache, RequestCredentials, RequestInit, Response};
 
 #[wasm_bindgen]
 extern "C" {
@@ -54,7 +54,8 @@ impl Request {
             RequestCredentials::SameOrigin
         });
         init.set_signal(Some(&controller.signal()));
-        settle(&fetch(url, &init)?, move |outcome| read(outcome, done));
+        let signal = controller.signal();
+        settle(&fetch(url, &init)?, move |outcome| read(outcome, signal, done));
         Ok(Self(controller))
     }
 }
@@ -73,13 +74,16 @@ fn settle(promise: &Promise, then: impl FnOnce(JsValue) + 'static) {
     promise.then(&then, &then);
 }
 
-fn read(outcome: JsValue, done: impl FnOnce(Answer) + 'static) {
+fn read(outcome: JsValue, signal: AbortSignal, done: impl FnOnce(Answer) + 'static) {
     let Ok(response) = outcome.dyn_into::<Response>() else { return done(Answer::None) };
     let Ok(body) = response.json() else { return done(Answer::None) };
     // What is not JSON comes as an error object, in which no member is found.
     settle(body.unchecked_ref(), move |body| {
         let body = Json::from(body);
-        done(if response.ok() {
+        done(if signal.aborted() {
+            // Half an answer is no bad one.
+            Answer::None
+        } else if response.ok() {
             Answer::Good(body)
         } else {
             Answer::Refused { retry_after: retry_after(&response), refusal: json::refusal_answer(&body) }

@@ -6,11 +6,12 @@
 
 use crate::config::{ConfigError, HubConfig};
 use crate::entry::{self, Entry};
+use crate::gzip::{Contexts, SharedContext};
 use crate::limits::{Permit, Permits};
 use crate::log::{Log, LogError, LoggedEvent, MemoryLog, NewEvent, Tail};
 use crate::memory::Memory;
 use crate::subscription::{Resume, Subscription};
-use crate::topics::{Bounds, Topics};
+use crate::topics::{Bounds, TopicKey, Topics};
 use heartwire_protocol::{Cursor, Data, Epoch, EventType, Topic};
 use parking_lot::RwLock;
 use std::fmt;
@@ -48,6 +49,7 @@ struct Inner {
     config: HubConfig,
     log: Arc<dyn Log>,
     recent: Arc<Recent>,
+    gzip_contexts: Contexts,
     streams: Arc<Permits>,
     enabled: AtomicBool,
     /// A stream compares this with what it was when it began, so that it ends even if streaming is
@@ -136,14 +138,16 @@ impl Hub {
             epoch: log.epoch(),
             compress_min_bytes: config.compress_min_bytes,
             memory: Memory::new(&config, Arc::clone(&streams)),
-            topics: RwLock::new(Topics::new(Bounds::from(&config))),
+            topics: RwLock::new(Topics::new(Bounds::from(&config), config.slow_readers_per_topic())),
         });
         // The log holds the recent part and not the hub, so that the two do not keep each other alive.
         log.attach(Arc::clone(&recent) as Arc<dyn Tail>);
         tokio::spawn(clean_up(Arc::downgrade(&recent), config.cleanup_interval));
         let enabled = AtomicBool::new(config.enable_sse);
         let (switched_off_total, drain) = (AtomicU64::new(0), OnceLock::new());
-        Self { inner: Arc::new(Inner { config, log, recent, streams, enabled, switched_off_total, drain }) }
+        let gzip_contexts = Contexts::new();
+        let inner = Inner { config, log, recent, gzip_contexts, streams, enabled, switched_off_total, drain };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The settings that the hub was made with.
@@ -170,7 +174,14 @@ impl Hub {
     /// The event is too large to be kept, there is no memory for it, or the log did not take it. Nothing is
     /// published then.
     pub async fn publish(&self, topic: &Topic, event_type: &EventType, data: &str) -> Result<Cursor, PublishError> {
-        let event = NewEvent { topic: topic.clone(), event_type: event_type.clone(), data: Data::new(data) };
+        self.publish_event(NewEvent::new(topic.clone(), event_type.clone(), Data::new(data))).await
+    }
+
+    /// Publishes one event with all that can be said about it. Returns its cursor once the log has it.
+    ///
+    /// # Errors
+    /// As for [`publish`](Self::publish).
+    pub async fn publish_event(&self, event: NewEvent) -> Result<Cursor, PublishError> {
         let cursors = self.publish_all(vec![event]).await?;
         Ok(cursors.into_iter().next().expect("the log answers with one cursor for each event"))
     }
@@ -183,7 +194,7 @@ impl Hub {
     /// published then.
     pub async fn publish_all(&self, events: Vec<NewEvent>) -> Result<Vec<Cursor>, PublishError> {
         let HubConfig { max_bytes_per_topic: limit_bytes, compress_min_bytes, .. } = *self.config();
-        let cost = |event: &NewEvent| entry::cost_bytes(&event.event_type, &event.data, compress_min_bytes);
+        let cost = |event: &NewEvent| entry::cost_bytes(event, compress_min_bytes);
         let largest = events.iter().map(cost).max().unwrap_or(0);
         if largest > limit_bytes {
             return Err(PublishError::TooLarge { limit_bytes });
@@ -256,6 +267,19 @@ impl Hub {
 
     pub(crate) fn topics(&self) -> &RwLock<Topics> {
         &self.inner.recent.topics
+    }
+
+    /// The one gzip context for readers of these topics.
+    pub(crate) fn gzip_context(&self, topics: &[Topic]) -> Arc<SharedContext> {
+        self.inner.gzip_contexts.of(topics, self.head().sequence)
+    }
+
+    /// Wakes whoever reads all of these topics, for something that is no event.
+    pub(crate) fn ring(&self, keys: &[TopicKey]) {
+        let first = keys.first().map(|key| Arc::clone(self.topics().read().bell(*key)));
+        if let Some(bell) = first {
+            bell.ring();
+        }
     }
 
     pub(crate) fn cursor(&self, sequence: u64) -> Cursor {

@@ -19,6 +19,7 @@ pub(crate) enum Problem {
     },
     BadTopic(FieldError),
     BadEventType(FieldError),
+    BadKey(FieldError),
     UnknownParameter {
         name: String,
     },
@@ -76,6 +77,7 @@ impl Problem {
             | Self::TooManyTopics { .. }
             | Self::BadTopic(_)
             | Self::BadEventType(_)
+            | Self::BadKey(_)
             | Self::UnknownParameter { .. }
             | Self::RepeatedParameter { .. }
             | Self::BadParameter { .. }
@@ -100,6 +102,7 @@ impl Problem {
             Self::TooManyTopics { .. } => "too-many-topics",
             Self::BadTopic(_) => "bad-topic",
             Self::BadEventType(_) => "bad-event-type",
+            Self::BadKey(_) => "bad-key",
             Self::UnknownParameter { .. } => "unknown-parameter",
             Self::RepeatedParameter { .. } => "repeated-parameter",
             Self::BadParameter { .. } => "bad-parameter",
@@ -127,6 +130,7 @@ impl Problem {
             Self::TooManyTopics { limit } => format!("A request can name at most {limit} topics"),
             Self::BadTopic(err) => format!("The topic {err}"),
             Self::BadEventType(err) => format!("The event type {err}"),
+            Self::BadKey(err) => format!("The key {err}"),
             Self::UnknownParameter { name } => format!("There is no parameter {name:?} here"),
             Self::RepeatedParameter { name } => format!("The parameter {name:?} can be given only once"),
             Self::BadParameter { name, must } => format!("The parameter {name:?} {must}"),
@@ -187,6 +191,7 @@ mod tests {
             Problem::TooManyTopics { limit: 1 },
             Problem::BadTopic(FieldError::Empty),
             Problem::BadEventType(FieldError::Empty),
+            Problem::BadKey(FieldError::Empty),
             Problem::UnknownParameter { name: String::new() },
             Problem::RepeatedParameter { name: "" },
             Problem::BadParameter { name: "", must: "" },

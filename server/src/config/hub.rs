@@ -1,7 +1,7 @@
 //! The settings of a hub.
 
-use super::{ConfigError, ZERO, ZERO_OR_OFF, span_problem};
-use heartwire_protocol::frame;
+use super::{ConfigError, PerTopic, SlowReaders, TopicRule, ZERO, ZERO_OR_OFF, span_problem};
+use heartwire_protocol::{Topic, frame};
 use std::time::Duration;
 
 /// The shortest heartbeat interval. Clients are told whole milliseconds, and take a stream for dead
@@ -35,13 +35,22 @@ pub struct HubConfig {
     /// The longest life of a stream. Each one ends at some moment in the last tenth of it, with
     /// `closing: rotated`, and its client resumes at once. Default: off.
     pub connection_timeout: Option<Duration>,
-    /// The most events that a reader may fall behind once it has caught up. Beyond that it gets
-    /// `closing: lagged`, and resumes by itself. A reader costs no memory for being behind: this
-    /// bounds how old its news may be. Default 10,000.
+    /// The most events that a reader may fall behind once it has caught up. Beyond that it is slow, see
+    /// `slow_readers`. A reader costs no memory for being behind: this bounds how old its news may be.
+    /// Default 10,000.
     pub max_queue_size: Option<usize>,
     /// How long a reader's connection may take no byte of what waits for it. Then the stream is cut; what the
     /// reader missed, it gets or is told when it returns. Default 30 s.
     pub max_subscriber_idle_time: Option<Duration>,
+    /// What happens to a reader that is too far behind, or whose next event is no longer kept.
+    /// `close` ends its stream, and its client resumes by itself; `skip` goes on from the head, behind a
+    /// gap; `newest` brings the newest event of each key as well. One that reads several topics gets the most
+    /// careful policy among theirs. Default: close.
+    pub slow_readers: SlowReaders,
+    /// What is set for some topics apart from the rest: `pattern`, then `slow_readers` or
+    /// `stream_compression`. Of each setting, the first rule that matches a topic and says something wins.
+    /// Default: none.
+    pub topic_rules: Vec<TopicRule>,
     /// The most events to keep of one topic; at least 1. The oldest goes first. Default 10,000.
     pub max_history_per_topic: usize,
     /// The most memory for the events of one topic, in bytes, all encoded forms counted. An event
@@ -68,6 +77,11 @@ pub struct HubConfig {
     /// The smallest payload that goes out as a compressed frame, in bytes. Only readers that ask for frames
     /// get them, and only where a frame saves bytes. Default 1,024.
     pub compress_min_bytes: Option<usize>,
+    /// Whether streams go out as gzip to readers that accept it, compressed once for all of them.
+    /// Where a topic mixes secrets with what others can choose, switch it off by a rule: sizes tell of
+    /// secrets then (RFC 7457, section 2.6). A stream of several topics is compressed when all of them allow
+    /// it. Default: true.
+    pub stream_compression: bool,
     /// The largest body that can be published, in bytes. A larger one gets 413. Default 1 MiB.
     pub max_body_bytes: usize,
     /// The most topics that one stream or poll may name. More get 400. Default 100.
@@ -89,6 +103,8 @@ impl Default for HubConfig {
             connection_timeout: None,
             max_queue_size: Some(10_000),
             max_subscriber_idle_time: Some(Duration::from_secs(30)),
+            slow_readers: SlowReaders::Close,
+            topic_rules: Vec::new(),
             max_history_per_topic: 10_000,
             max_bytes_per_topic: 16 * 1024 * 1024,
             max_bytes_total: 256 * 1024 * 1024,
@@ -98,6 +114,7 @@ impl Default for HubConfig {
             topic_ttl: Some(Duration::from_secs(1_800)),
             cleanup_interval: Duration::from_secs(60),
             compress_min_bytes: Some(frame::DEFAULT_MIN_BYTES),
+            stream_compression: true,
             max_body_bytes: 1024 * 1024,
             max_topics_per_request: 100,
             drain_window: Duration::from_secs(5),
@@ -114,6 +131,20 @@ impl HubConfig {
     /// `memory_critical_mb`, in bytes.
     pub(crate) fn memory_critical_bytes(&self) -> Option<usize> {
         self.memory_critical_mb.map(bytes)
+    }
+
+    /// What happens to a slow reader, for each topic.
+    pub(crate) fn slow_readers_per_topic(&self) -> PerTopic<SlowReaders> {
+        PerTopic::new(&self.topic_rules, |rule| rule.slow_readers, self.slow_readers)
+    }
+
+    /// Whether a stream of these topics goes out as gzip to a reader that accepts it: when all of them
+    /// allow it.
+    #[must_use]
+    pub fn compresses_streams_of<'a>(&self, topics: impl IntoIterator<Item = &'a Topic>) -> bool {
+        let says = |rule: &TopicRule| rule.stream_compression;
+        let per_topic = PerTopic::new(&self.topic_rules, says, self.stream_compression);
+        topics.into_iter().all(|topic| per_topic.of(topic))
     }
 
     /// Refuses values that cannot be meant.
@@ -173,6 +204,24 @@ fn bytes(megabytes: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TopicPattern;
+
+    #[test]
+    fn a_stream_of_several_topics_is_compressed_when_all_of_them_allow_it() {
+        let rule = |pattern: &str, on| TopicRule {
+            stream_compression: Some(on),
+            ..TopicRule::new(TopicPattern::parse(pattern).unwrap())
+        };
+        let topic_rules = vec![rule("accounts/*", false), rule("*", true)];
+        let config = HubConfig { topic_rules, stream_compression: false, ..HubConfig::default() };
+        let check = |topics: &[&str], expected: bool| {
+            let topics: Vec<Topic> = topics.iter().map(|text| Topic::parse(text).unwrap()).collect();
+            assert_eq!(config.compresses_streams_of(&topics), expected, "{topics:?}");
+        };
+        check(&["prices"], true);
+        check(&["accounts/7"], false);
+        check(&["prices", "accounts/7"], false);
+    }
 
     #[test]
     fn impossible_values_are_refused_by_name() {

@@ -8,10 +8,15 @@
 mod hub;
 mod preset;
 mod serve;
+mod topic_pattern;
+mod topic_rule;
 
 pub use hub::HubConfig;
 pub use preset::{Machine, Preset};
 pub use serve::ServeConfig;
+pub use topic_pattern::{TopicPattern, TopicPatternError};
+pub(crate) use topic_rule::PerTopic;
+pub use topic_rule::{SlowReaders, TopicRule};
 
 use std::fmt;
 use std::time::Duration;

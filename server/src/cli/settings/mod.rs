@@ -6,6 +6,7 @@
 mod layer;
 mod page;
 mod table;
+mod topic_rule;
 mod value;
 
 pub(super) use value::Seconds;

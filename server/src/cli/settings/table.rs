@@ -59,9 +59,12 @@ pub(super) static SETTINGS: LazyLock<Vec<Setting<ServeConfig>>> = LazyLock::new(
             hub!(max_connections, "COUNT"),
             hub!(connection_timeout, "SECONDS"),
             hub!(max_queue_size, "EVENTS"),
+            hub!(slow_readers, "WORD"),
             hub!(max_subscriber_idle_time, "SECONDS"),
+            hub!(stream_compression, "BOOL"),
             hub!(compress_min_bytes, "BYTES"),
             hub!(max_topics_per_request, "COUNT"),
+            hub!(topic_rules, "TABLES"),
         ],
     );
     let history = under(

@@ -4,7 +4,7 @@
 //! written as a file has it. What is read says what was wrong with it so that its setting's name can
 //! stand in front: "must be true or false".
 
-use crate::config::Preset;
+use crate::config::{Preset, SlowReaders};
 use config::{Value, ValueKind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -55,6 +55,7 @@ impl<T: Content> Field for T {
 pub(super) trait Text: FromStr<Err: ToString> + ToString {}
 
 impl Text for Preset {}
+impl Text for SlowReaders {}
 
 impl<T: Text> Content for T {
     fn read(given: &Value) -> Result<Self, String> {

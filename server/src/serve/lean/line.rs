@@ -4,7 +4,7 @@
 
 use super::calendar::Tick;
 use crate::limits::Permit;
-use crate::standing::Standing;
+use crate::stream::{Packing, StreamPlace};
 use crate::subscription::Ended;
 use axum::body::Body;
 use bytes::{Buf, Bytes};
@@ -21,7 +21,8 @@ pub(super) struct Line {
     pub(super) socket: TcpStream,
     pub(super) group: u32,
     pub(super) seat: u32,
-    pub(super) standing: Standing,
+    pub(super) packing: Packing,
+    pub(super) place: StreamPlace,
     pub(super) state: State,
     pub(super) switched_off_total: Option<u64>,
     /// When the calendar calls it.
@@ -63,7 +64,7 @@ impl Line {
     pub(super) fn new(
         socket: TcpStream,
         (group, seat): (u32, u32),
-        standing: Standing,
+        (packing, place): (Packing, StreamPlace),
         state: State,
         switched_off_total: Option<u64>,
         (permit, body): (Permit, Body),
@@ -74,7 +75,8 @@ impl Line {
             socket,
             group,
             seat,
-            standing,
+            packing,
+            place,
             state,
             switched_off_total,
             call_at: Tick::NEVER,
@@ -92,6 +94,11 @@ impl Line {
     /// Whether nothing came through for too long.
     pub(super) fn is_stuck(&self, now: Tick) -> bool {
         self.is_blocked() && self.stuck_at <= now
+    }
+
+    /// Whether it is time for one.
+    pub(super) fn wants_heartbeat(&self, now: Tick) -> bool {
+        matches!(self.state, State::Open { heartbeat_at, .. } if heartbeat_at <= now)
     }
 
     /// The earliest moment at which something must be done. A blocked line has but one deadline.
@@ -129,7 +136,12 @@ impl Line {
             Ok(n) => {
                 self.unsent.advance(n);
                 self.stuck_at = stuck_at;
-                if self.is_blocked() { Sent::Blocked } else { Sent::All }
+                if self.is_blocked() {
+                    return Sent::Blocked;
+                }
+                // Even an empty slice keeps the whole batch alive that it was cut from.
+                self.unsent = Bytes::new();
+                Sent::All
             }
             Err(err) => gone(&err),
         }
@@ -177,6 +189,7 @@ mod tests {
     use super::*;
     use crate::limits::Permits;
     use crate::serve::lean::calendar::Calendar;
+    use crate::standing::Standing;
     use std::time::{Duration, Instant};
 
     /// A line, and the client at its other end.
@@ -188,7 +201,17 @@ mod tests {
         let state = State::Open { heartbeat_at: Tick::NEVER, rotate_at: Tick::NEVER };
         let permit = Permits::new(None).acquire().unwrap();
         let socket = TcpStream::from_std(socket);
-        (Line::new(socket, (0, 0), Standing::new(0, None), state, None, (permit, Body::empty())), client)
+        (
+            Line::new(
+                socket,
+                (0, 0),
+                (Packing::Plain, StreamPlace::new(Standing::new(0, None))),
+                state,
+                None,
+                (permit, Body::empty()),
+            ),
+            client,
+        )
     }
 
     #[test]
@@ -205,5 +228,6 @@ mod tests {
         while client.read(&mut buffer).unwrap() > 0 && line.resume(at(61)) == Sent::Blocked {}
         assert!(!line.is_stuck(at(60)), "something went through");
         assert_eq!(line.deadline(), Tick::NEVER, "it takes more");
+        assert!(bytes.is_unique(), "what was sent is let go of");
     }
 }
