@@ -3,7 +3,6 @@
 //! It puts a server under the loads that `measures` asks for and says what came of it. Every wait
 //! has a limit and looks whether somebody wants us to stop.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use crate::ledger::Ledger;
 use crate::payload::Payloads;
 use crate::peers::Peer;
 use crate::plan::MAX_READERS;
-use crate::publisher::Publisher;
+use crate::publishers::Publishers;
 use crate::reader::{ReadRoom, Reader};
 use crate::stamp::Stamp;
 use crate::stop::Stop;
@@ -42,18 +41,30 @@ pub(crate) struct Crowd {
     room: ReadRoom,
     readers: Vec<Reader>,
     n_streaming: usize,
-    publishers: Vec<Publisher>,
-    /// The last one used is the first one used again: servers close connections that rest for long.
-    idle_publishers: Vec<usize>,
-    /// Requests for which no publisher is free.
-    waiting: VecDeque<Vec<u8>>,
+    publishers: Publishers,
     ledger: Ledger,
     payloads: Payloads,
-    peer: Peer,
     address: SocketAddr,
     request: Vec<u8>,
     origin: Instant,
     stop: Stop,
+}
+
+/// How a stream comes over the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Plain,
+    /// If the server likes.
+    Gzip,
+}
+
+impl Encoding {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "identity",
+            Self::Gzip => "gzip",
+        }
+    }
 }
 
 /// What a load that was kept up for a while came to.
@@ -68,8 +79,14 @@ pub(crate) struct Delivered {
 }
 
 impl Crowd {
-    /// A crowd of `n_readers` that have not come yet.
-    pub(crate) fn new(peer: Peer, address: SocketAddr, n_readers: usize, stop: &Stop) -> Result<Self> {
+    /// A crowd of `n_readers` that have not come yet, and will accept this encoding alone.
+    pub(crate) fn new(
+        peer: Peer,
+        address: SocketAddr,
+        n_readers: usize,
+        encoding: Encoding,
+        stop: &Stop,
+    ) -> Result<Self> {
         ensure!(n_readers <= MAX_READERS, "one generator has at most {MAX_READERS} readers");
         let path = peer.stream_path();
         Ok(Self {
@@ -78,14 +95,15 @@ impl Crowd {
             room: ReadRoom::new(),
             readers: Vec::with_capacity(n_readers),
             n_streaming: 0,
-            publishers: (0..N_PUBLISHERS).map(|_| Publisher::new()).collect(),
-            idle_publishers: (0..N_PUBLISHERS).rev().collect(),
-            waiting: VecDeque::new(),
+            publishers: Publishers::new(N_PUBLISHERS, address, peer.publish_path(), FIRST_PUBLISHER),
             ledger: Ledger::new(n_readers),
             payloads: Payloads::new(),
-            peer,
             address,
-            request: format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\r\n").into(),
+            request: format!(
+                "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\nAccept-Encoding: {}\r\n\r\n",
+                encoding.name()
+            )
+            .into(),
             origin: Instant::now(),
             stop: stop.clone(),
         })
@@ -111,6 +129,11 @@ impl Crowd {
             self.turn(TURN)?;
         }
         Ok(started.elapsed())
+    }
+
+    /// Whether the server compresses, once the streams are open.
+    pub(crate) fn is_gzip(&self) -> bool {
+        self.readers.iter().all(Reader::is_gzip)
     }
 
     /// Publishes an event until one reaches everybody: having the head of an answer does not mean
@@ -193,30 +216,13 @@ impl Crowd {
             self.turn(TURN)?;
         }
         self.ledger.write_off();
-        self.waiting.clear();
+        self.publishers.forget_waiting();
         Ok(())
     }
 
     fn publish(&mut self) -> Result<()> {
         let stamp = Stamp { number: self.ledger.publish(), at_us: self.now_us() };
-        let body = self.payloads.next(stamp);
-        let (path, address, length) = (self.peer.publish_path(), self.address, body.len());
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n"
-        );
-        self.waiting.push_back((head + &body).into_bytes());
-        self.send_waiting()
-    }
-
-    fn send_waiting(&mut self) -> Result<()> {
-        while !self.waiting.is_empty() {
-            let Some(index) = self.idle_publishers.pop() else { return Ok(()) };
-            if let Some(request) = self.waiting.pop_front() {
-                let token = Token(FIRST_PUBLISHER + index);
-                self.publishers[index].send(request, self.address, self.poll.registry(), token)?;
-            }
-        }
-        Ok(())
+        self.publishers.publish(&self.payloads.next(stamp), self.poll.registry())
     }
 
     /// Waits for sockets, at most for `limit`, and looks after those that have something.
@@ -227,18 +233,10 @@ impl Crowd {
             polled => polled.context("cannot wait for sockets")?,
         }
         for event in &self.events {
-            let Token(token) = event.token();
-            if let Some(index) = token.checked_sub(FIRST_PUBLISHER) {
-                let publisher = &mut self.publishers[index];
-                if event.is_writable() {
-                    publisher.writable()?;
-                }
-                if event.is_readable() && publisher.readable()? {
-                    self.idle_publishers.push(index);
-                }
+            if self.publishers.moved(event)?.is_some() {
                 continue;
             }
-            let reader = &mut self.readers[token];
+            let reader = &mut self.readers[event.token().0];
             let was_streaming = reader.is_streaming();
             if event.is_writable() {
                 reader.writable(&self.request)?;
@@ -255,7 +253,7 @@ impl Crowd {
                 self.n_streaming += 1;
             }
         }
-        self.send_waiting()
+        self.publishers.send_waiting(self.poll.registry())
     }
 
     fn now_us(&self) -> u64 {

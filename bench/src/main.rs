@@ -5,8 +5,10 @@
 //! - `plan`: how many readers, how fast, for how long; `metric`: what is measured, and the goals.
 //! - `peers`: how each server is started; `server`: one that runs; `proc_fs`: what it uses.
 //! - `measures`: the stages of a peer's round. `crowd` is the load generator, made of `reader`s and
-//!   `publisher`s; `ledger` keeps its books. `wire` counts bytes.
-//! - `payload` and `stamp`: what is published, and how it is known again. `http`: as much as is needed.
+//!   `publishers`; `ledger` keeps its books. `wire` counts bytes.
+//! - `payload` and `stamp`: what is published, and how it is known again. `call`, `body` and
+//!   `http`: as much of HTTP as is needed.
+//! - `soak`: beside the comparison, one server for many minutes, whose readers come and go.
 //! - `samples`, `machine`, `results`: the figures; `table` and `picture` show them.
 //!
 //! Linux only: what a server uses is read from `/proc`.
@@ -14,6 +16,8 @@
 // Talking on the terminal is what this program does.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod body;
+mod call;
 mod crowd;
 mod http;
 mod ledger;
@@ -26,10 +30,12 @@ mod picture;
 mod plan;
 mod proc_fs;
 mod publisher;
+mod publishers;
 mod reader;
 mod results;
 mod samples;
 mod server;
+mod soak;
 mod stamp;
 mod stop;
 mod table;
@@ -41,7 +47,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use clap::{Parser, ValueEnum as _};
+use clap::{Parser, Subcommand, ValueEnum as _};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::machine::Machine;
@@ -49,11 +55,14 @@ use crate::measures::{Bench, Stage};
 use crate::peers::{Peer, Places};
 use crate::plan::{MAX_OPEN_FILES, Plan};
 use crate::results::{PeerResults, Results};
+use crate::soak::SoakArgs;
 use crate::stop::Stop;
 
 /// Measure Heartwire beside its peers.
 #[derive(Parser)]
 struct Args {
+    #[command(subcommand)]
+    chore: Option<Chore>,
     /// Small numbers: shows in a minute or two that everything works, and little about speed
     #[arg(long)]
     quick: bool,
@@ -68,9 +77,17 @@ struct Args {
     out: Option<PathBuf>,
 }
 
+/// What there is beside the comparison.
+#[derive(Subcommand)]
+enum Chore {
+    /// Many readers come and go for many minutes: is anything lost, doubled or leaked?
+    Soak(SoakArgs),
+}
+
 fn main() -> ExitCode {
     match run(Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(err) => {
             eprintln!("error: {err:#}");
             ExitCode::FAILURE
@@ -78,18 +95,28 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: Args) -> Result<()> {
+/// False when a soak has found something.
+fn run(args: Args) -> Result<bool> {
     let stop = Stop::on_signals()?;
-    let plan = if args.quick { Plan::quick() } else { Plan::full() };
-    raise_file_limit(&plan)?;
-    let places = Places::find(args.out)?;
+    let places = Places::find(args.out.clone())?;
     fs::create_dir_all(places.out.join("log")).with_context(|| format!("cannot make {}", places.out.display()))?;
+    match &args.chore {
+        Some(Chore::Soak(soak_args)) => {
+            raise_file_limit(soak_args.n_readers())?;
+            soak::soak(soak_args, &places, &stop)
+        }
+        None => compare(args, &places, &stop).map(|()| true),
+    }
+}
 
+fn compare(args: Args, places: &Places, stop: &Stop) -> Result<()> {
+    let plan = if args.quick { Plan::quick() } else { Plan::full() };
+    raise_file_limit(plan.large)?;
     let asked = if args.only.is_empty() { Peer::value_variants().to_vec() } else { args.only };
     let machine = Machine::look(&places.root);
     let mut results = Results { machine, plan, peers: Vec::new(), skipped: Vec::new() };
     for peer in Peer::value_variants().iter().filter(|peer| asked.contains(peer)) {
-        match peer.version(&places) {
+        match peer.version(places) {
             Ok(version) => results.peers.push(PeerResults::new(*peer, version)),
             Err(err) => {
                 eprintln!("{} is left out: {err:#}", peer.title());
@@ -98,10 +125,10 @@ fn run(args: Args) -> Result<()> {
         }
     }
     ensure!(!results.peers.is_empty(), "there is nothing to measure");
-    measure(&mut results, &places, &stop)?;
-    report(&results, &places)?;
+    measure(&mut results, places, stop)?;
+    report(&results, places)?;
     if args.save {
-        save(&results, &places)?;
+        save(&results, places)?;
     }
     Ok(())
 }
@@ -164,11 +191,11 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// For this process and for the servers, which inherit it.
-fn raise_file_limit(plan: &Plan) -> Result<()> {
+fn raise_file_limit(n_readers: usize) -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     let wanted = u64::from(MAX_OPEN_FILES);
     let most = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
-    let needed = plan.large as u64 + 500;
+    let needed = n_readers as u64 + 500;
     ensure!(most >= needed, "this takes {needed} open files, and the limit is {most}: raise it with ulimit -n");
     // No limit at all is `None`, here as there.
     if limit.current.is_some_and(|current| current < most) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::crowd::{Crowd, Delivered};
+use crate::crowd::{Crowd, Delivered, Encoding};
 use crate::metric::{Load, Metric, Percentile, Size, count};
 use crate::peers::{Peer, Places};
 use crate::plan::Plan;
@@ -38,12 +38,14 @@ pub(crate) enum Stage {
     Medium,
     /// A load on the small one.
     Small,
+    /// The medium crowd, compressed: its memory and a load.
+    Gzip,
     /// Bytes on the wire: no two rounds differ, so one is enough.
     Wire,
 }
 
 impl Stage {
-    pub(crate) const ALL: [Self; 5] = [Self::Idle, Self::Large, Self::Medium, Self::Small, Self::Wire];
+    pub(crate) const ALL: [Self; 6] = [Self::Idle, Self::Large, Self::Medium, Self::Small, Self::Gzip, Self::Wire];
 
     pub(crate) fn is_in_round(self, round: usize) -> bool {
         self != Self::Wire || round == 0
@@ -58,6 +60,7 @@ impl Bench<'_> {
             Stage::Large => self.large(results),
             Stage::Medium => self.medium(results),
             Stage::Small => self.small(results),
+            Stage::Gzip => self.gzip(results),
             Stage::Wire => self.wire(results),
         }
     }
@@ -96,6 +99,26 @@ impl Bench<'_> {
         self.load(Load::Growth(Size::Small), self.plan.growth, &mut crowd, &server, results)
     }
 
+    /// Nothing where the server does not compress, which is its right.
+    fn gzip(&self, results: &mut PeerResults) -> Result<()> {
+        let server = self.start(results.peer, self.plan.heartbeat)?;
+        let mut probe = Crowd::new(results.peer, server.address, 1, Encoding::Gzip, self.stop)?;
+        probe.open(1)?;
+        if !probe.is_gzip() {
+            return Ok(());
+        }
+        drop(probe);
+        let n_readers = Size::Medium.readers(self.plan);
+        let before = server.usage()?.memory_bytes;
+        let mut crowd = Crowd::new(results.peer, server.address, n_readers, Encoding::Gzip, self.stop)?;
+        crowd.open(n_readers)?;
+        crowd.prime()?;
+        crowd.rest(self.plan.settle)?;
+        let grown = server.usage()?.memory_bytes.saturating_sub(before);
+        results.add(Metric::MemoryGzip, grown as f64 / 1024.0 / n_readers as f64);
+        self.load(Load::Gzip, self.plan.busy, &mut crowd, &server, results)
+    }
+
     fn wire(&self, results: &mut PeerResults) -> Result<()> {
         let server = self.start(results.peer, self.plan.heartbeat)?;
         let weigh = |gzip| wire::weigh(results.peer, server.address, self.plan.wire_events, gzip, self.stop);
@@ -109,7 +132,12 @@ impl Bench<'_> {
             cpu_us: own.cpu_us_per_event,
         });
         match gzip {
-            Ok(gzip) if gzip.is_gzip => results.add(Metric::WireGzip, gzip.bytes_per_event),
+            Ok(gzip) if gzip.is_gzip => {
+                results.add(Metric::WireGzip, gzip.bytes_per_event);
+                if let Some(late) = gzip.late_bytes_per_event {
+                    results.add(Metric::WireGzipLate, late);
+                }
+            }
             // It answered in plain text, which is its right.
             Ok(_) => {}
             Err(err) => results.remark(format!("with gzip: {err:#}")),
@@ -120,7 +148,7 @@ impl Bench<'_> {
     fn start(&self, peer: Peer, heartbeat: Duration) -> Result<Server> {
         let server = peer.start(self.places, heartbeat, self.stop)?;
         // What a server sets up at its first stream and its first event is no stream's share.
-        let mut first = Crowd::new(peer, server.address, 1, self.stop)?;
+        let mut first = Crowd::new(peer, server.address, 1, Encoding::Plain, self.stop)?;
         first.open(1)?;
         first.prime()?;
         Ok(server)
@@ -128,7 +156,7 @@ impl Bench<'_> {
 
     fn open(&self, size: Size, server: &Server, results: &mut PeerResults) -> Result<Crowd> {
         let n_readers = size.readers(self.plan);
-        let mut crowd = Crowd::new(results.peer, server.address, n_readers, self.stop)?;
+        let mut crowd = Crowd::new(results.peer, server.address, n_readers, Encoding::Plain, self.stop)?;
         let took = crowd.open(n_readers)?;
         if size == Size::Large {
             results.add(Metric::Open, took.as_secs_f64());

@@ -36,6 +36,8 @@ impl Size {
 pub(crate) enum Load {
     /// The medium crowd at many events a second.
     Busy,
+    /// The same, compressed.
+    Gzip,
     /// The same number of deliveries per second to a crowd of this size.
     Growth(Size),
 }
@@ -53,6 +55,8 @@ pub(crate) enum Percentile {
 pub(crate) enum Metric {
     /// KiB of user-space memory per idle stream.
     Memory(Size),
+    /// The same for the medium crowd, compressed.
+    MemoryGzip,
     /// Seconds until the large crowd is connected.
     Open,
     /// Processor time of the server in per cent of one core, with idle streams and heartbeats.
@@ -67,6 +71,8 @@ pub(crate) enum Metric {
     WirePlain,
     /// The same where the server compresses.
     WireGzip,
+    /// The same for those who join when the stream is under way, over the first events that they get.
+    WireGzipLate,
     /// The same if each connection had a compressor of its own: computed from the plain stream.
     WireOwn,
 }
@@ -82,7 +88,8 @@ impl Metric {
         all.extend(Size::ALL.map(|size| Self::Cpu(Load::Growth(size))));
         // The large one stands above already.
         all.extend([Size::Small, Size::Medium].map(|size| Self::Latency(Load::Growth(size), P99)));
-        all.extend([Self::WirePlain, Self::WireGzip, Self::WireOwn]);
+        all.extend([Self::WirePlain, Self::WireGzip, Self::WireGzipLate, Self::WireOwn]);
+        all.extend([Self::MemoryGzip, Self::Cpu(Load::Gzip), Self::Latency(Load::Gzip, P99)]);
         all
     }
 
@@ -90,6 +97,7 @@ impl Metric {
     pub(crate) fn id(self) -> String {
         match self {
             Self::Memory(size) => format!("memory_{}", size.id()),
+            Self::MemoryGzip => "memory_gzip".into(),
             Self::Open => "open".into(),
             Self::IdleCpu => "idle_cpu".into(),
             Self::Cpu(load) => format!("cpu_{}", load.id()),
@@ -97,6 +105,7 @@ impl Metric {
             Self::Latency(load, percentile) => format!("latency_{}_{}", load.id(), percentile.title()),
             Self::WirePlain => "wire_plain".into(),
             Self::WireGzip => "wire_gzip".into(),
+            Self::WireGzipLate => "wire_gzip_late".into(),
             Self::WireOwn => "wire_own".into(),
         }
     }
@@ -105,6 +114,7 @@ impl Metric {
     pub(crate) fn title(self, plan: &Plan) -> String {
         match self {
             Self::Memory(size) => format!("memory per idle stream, {} streams", count(size.readers(plan))),
+            Self::MemoryGzip => format!("memory per idle stream with gzip, {} streams", count(plan.medium)),
             Self::Open => format!("{} connections opened", count(plan.large)),
             Self::IdleCpu => {
                 let seconds = plan.idle.as_secs();
@@ -117,19 +127,20 @@ impl Metric {
             Self::Latency(load, percentile) => format!("{} latency, {}", percentile.title(), load.title(plan)),
             Self::WirePlain => "bytes per event on the wire, plain".into(),
             Self::WireGzip => "bytes per event on the wire, gzip".into(),
+            Self::WireGzipLate => "bytes per event on the wire, gzip, just joined".into(),
             Self::WireOwn => "bytes per event with a zlib per connection (computed)".into(),
         }
     }
 
     pub(crate) fn unit(self) -> &'static str {
         match self {
-            Self::Memory(_) => "KiB",
+            Self::Memory(_) | Self::MemoryGzip => "KiB",
             Self::Open => "s",
             Self::IdleCpu => "%",
             Self::Cpu(_) => "µs",
             Self::Flood => "/s",
             Self::Latency(..) => "ms",
-            Self::WirePlain | Self::WireGzip | Self::WireOwn => "B",
+            Self::WirePlain | Self::WireGzip | Self::WireGzipLate | Self::WireOwn => "B",
         }
     }
 
@@ -164,7 +175,7 @@ impl Load {
     /// Events per second and readers.
     pub(crate) fn shape(self, plan: &Plan) -> (f64, usize) {
         match self {
-            Self::Busy => (plan.busy_rate, plan.medium),
+            Self::Busy | Self::Gzip => (plan.busy_rate, plan.medium),
             Self::Growth(size) => (plan.growth_rate(size.readers(plan)), size.readers(plan)),
         }
     }
@@ -172,13 +183,15 @@ impl Load {
     fn id(self) -> String {
         match self {
             Self::Busy => "busy".into(),
+            Self::Gzip => "gzip".into(),
             Self::Growth(size) => format!("growth_{}", size.id()),
         }
     }
 
     pub(crate) fn title(self, plan: &Plan) -> String {
         let (rate, n_readers) = self.shape(plan);
-        format!("{} readers × {rate}/s", count(n_readers))
+        let gzip = if self == Self::Gzip { ", gzip" } else { "" };
+        format!("{} readers × {rate}/s{gzip}", count(n_readers))
     }
 }
 

@@ -60,7 +60,8 @@ impl Places {
         Ok(Self { root, programs, out })
     }
 
-    fn program(&self, name: &str) -> PathBuf {
+    /// A program of this build.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.programs.join(name)
     }
 

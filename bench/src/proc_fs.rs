@@ -40,9 +40,43 @@ impl Usage {
         let stat = Stat::read(pid)?;
         let ticks_per_second = rustix::param::clock_ticks_per_second();
         let cpu = Duration::from_millis(stat.cpu_ticks * 1_000 / ticks_per_second);
-        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-        Some(Self { cpu, memory_bytes: proportional_bytes(&rollup)? })
+        Some(Self { cpu, memory_bytes: Memory::of(pid)?.proportional_bytes })
     }
+}
+
+/// The memory of one process in user space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Memory {
+    /// All that is in physical memory.
+    pub(crate) resident_bytes: u64,
+    /// The same, with pages that several processes share counted by the share.
+    pub(crate) proportional_bytes: u64,
+    /// The part that is behind no file: heap and stacks.
+    pub(crate) anonymous_bytes: u64,
+}
+
+impl Memory {
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?)
+    }
+
+    fn parse(rollup: &str) -> Option<Self> {
+        let bytes = |name: &str| {
+            let line = rollup.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+            Some(kib * 1024)
+        };
+        Some(Self {
+            resident_bytes: bytes("Rss")?,
+            proportional_bytes: bytes("Pss")?,
+            anonymous_bytes: bytes("Anonymous")?,
+        })
+    }
+}
+
+/// How many files a process has open, sockets among them.
+pub(crate) fn open_files(pid: u32) -> Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd")).with_context(|| format!("process {pid} has ended"))?.count())
 }
 
 /// The processor time of this process.
@@ -93,13 +127,6 @@ impl Stat {
     }
 }
 
-/// The line `Pss:` of `/proc/PID/smaps_rollup`, in bytes.
-fn proportional_bytes(rollup: &str) -> Option<u64> {
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib * 1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,10 +144,18 @@ mod tests {
     }
 
     #[test]
-    fn shared_memory_is_read_by_the_share() {
-        let rollup = "00400000-7ff [rollup]\nRss:      9000 kB\nPss:      1234 kB\nPss_Anon:   1000 kB\n";
-        assert_eq!(proportional_bytes(rollup), Some(1234 * 1024));
-        assert_eq!(proportional_bytes("Rss: 1 kB\nPss: many kB"), None);
+    fn memory_is_read_line_by_line() {
+        let rollup =
+            "00400000-7ff [rollup]\nRss:      9000 kB\nPss:      1234 kB\nPss_Anon:   1 kB\nAnonymous:  800 kB\n";
+        let memory =
+            Memory { resident_bytes: 9000 * 1024, proportional_bytes: 1234 * 1024, anonymous_bytes: 800 * 1024 };
+        assert_eq!(Memory::parse(rollup), Some(memory));
+        assert_eq!(Memory::parse("Rss: 1 kB\nPss: many kB\nAnonymous: 1 kB"), None);
+    }
+
+    #[test]
+    fn the_files_of_this_process_can_be_counted() {
+        assert!(open_files(std::process::id()).expect("we run") > 2);
     }
 
     #[test]

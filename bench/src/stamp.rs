@@ -27,6 +27,13 @@ impl Stamp {
         format!(r#""stamp":"{:0NUMBER_DIGITS$}-{:0MICROS_DIGITS$}""#, self.number, self.at_us)
     }
 
+    /// Reads the stamp at the end of a whole payload.
+    pub(crate) fn of_payload(payload: &str) -> Option<Self> {
+        let stamp = payload.as_bytes().strip_suffix(b"\"}")?;
+        let (_, stamp) = stamp.split_last_chunk::<{ STAMP_BYTES - 1 }>()?;
+        Self::parse(stamp.strip_prefix(MARKER)?)
+    }
+
     /// Reads the text that follows the marker.
     fn parse(text: &[u8]) -> Option<Self> {
         let (number, rest) = text.split_at_checked(NUMBER_DIGITS)?;
@@ -133,6 +140,15 @@ mod tests {
         let stamp = Stamp { number: 1, at_us: 2 };
         let text = format!(r#"{{"stamp":"soon"}}{{{}}}"#, stamp.to_json_member());
         assert_eq!(find(&[text.as_bytes()]), [stamp]);
+    }
+
+    #[test]
+    fn the_stamp_of_a_whole_payload_is_at_its_end() {
+        let stamp = Stamp { number: 12, at_us: 34 };
+        let member = stamp.to_json_member();
+        assert_eq!(Stamp::of_payload(&format!(r#"{{"a":1,{member}}}"#)), Some(stamp));
+        assert_eq!(Stamp::of_payload(&format!(r#"{{{member},"a":1}}"#)), None);
+        assert_eq!(Stamp::of_payload(""), None);
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! What an event weighs on the wire, plain and with gzip, and what a compressor of its own for each
 //! connection would make of the same stream.
 //!
-//! One reader and one publisher in step: the next event is published when the last one has been
-//! read. So every event is sent by itself, as it is on a page that is not flooded.
+//! Readers and one publisher in step: the next event is published when the last one has been read. So
+//! every event is sent by itself, as it is on a page that is not flooded. With gzip there is a small
+//! company, since a server may compress once for all readers of a topic only where there are some; and
+//! a few join later, since what was compressed before they came is not theirs to refer to.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+use flate2::{Compress, Compression, FlushCompress};
 
-use crate::http::{Chunks, Head};
+use crate::body::Body;
+use crate::http::Head;
 use crate::payload::Payloads;
 use crate::peers::Peer;
 use crate::stamp::{Rest, Stamp, StampFinder};
@@ -25,6 +28,12 @@ pub(crate) const ZLIB_STATE_BYTES: u64 = (1 << (15 + 2)) + (1 << (8 + 9));
 const LIMIT: Duration = Duration::from_secs(3);
 /// Events before the ones that count: greetings are over, and the list of readers is settled.
 const N_WARM_UP: u32 = 5;
+/// How many others read the same with gzip.
+const N_COMPANY: usize = 7;
+/// How many join late, evenly spread over the events.
+const N_LATE: u32 = 4;
+/// So many events of a late one count.
+const N_LATE_EVENTS: u32 = 100;
 
 /// What a number of events weighed.
 #[derive(Debug)]
@@ -32,6 +41,8 @@ pub(crate) struct Weighed {
     pub(crate) bytes_per_event: f64,
     /// Whether the server compressed the stream.
     pub(crate) is_gzip: bool,
+    /// Of those who join late, over the first events that they get; `None` where nobody did.
+    pub(crate) late_bytes_per_event: Option<f64>,
     /// The stream without chunks and compression, from the first event that counts.
     text: Vec<Vec<u8>>,
 }
@@ -48,12 +59,19 @@ pub(crate) struct OwnCompressor {
 /// Weighs `n_events` as a reader gets them who accepts gzip, or does not.
 pub(crate) fn weigh(peer: Peer, address: SocketAddr, n_events: u32, gzip: bool, stop: &Stop) -> Result<Weighed> {
     let mut reader = WireReader::open(peer, address, gzip)?;
+    let n_company = if reader.is_gzip() { N_COMPANY } else { 0 };
+    let mut company = (0..n_company).map(|_| WireReader::open(peer, address, gzip)).collect::<Result<Vec<_>>>()?;
+    let mut late: Vec<Late> = Vec::new();
+    let mut late_weights = Vec::new();
     let mut payloads = Payloads::new();
     let mut text = Vec::new();
     let mut wire_bytes = 0;
     let started = Instant::now();
     for number in 0..N_WARM_UP + n_events {
         stop.check()?;
+        if reader.is_gzip() && number % n_events.div_ceil(N_LATE + 1) == N_WARM_UP && number > N_WARM_UP {
+            late.push(Late { reader: WireReader::open(peer, address, gzip)?, n_read: 0, bytes_before: 0 });
+        }
         let at_us = u64::try_from(started.elapsed().as_micros())?;
         publish(peer, address, &payloads.next(Stamp { number, at_us }))?;
         let before = reader.wire_bytes;
@@ -62,8 +80,40 @@ pub(crate) fn weigh(peer: Peer, address: SocketAddr, n_events: u32, gzip: bool, 
             wire_bytes += reader.wire_bytes - before;
             text.push(event);
         }
+        for other in &mut company {
+            other.read_to_stamp(number)?;
+        }
+        for one in &mut late {
+            late_weights.extend(one.read_to_stamp(number)?);
+        }
+        late.retain(|one| one.n_read <= N_LATE_EVENTS);
     }
-    Ok(Weighed { bytes_per_event: wire_bytes as f64 / f64::from(n_events), is_gzip: reader.is_gzip(), text })
+    let late_bytes_per_event =
+        (!late_weights.is_empty()).then(|| late_weights.iter().sum::<f64>() / late_weights.len() as f64);
+    let bytes_per_event = wire_bytes as f64 / f64::from(n_events);
+    Ok(Weighed { bytes_per_event, is_gzip: reader.is_gzip(), late_bytes_per_event, text })
+}
+
+/// A reader that joins when the stream is under way.
+struct Late {
+    reader: WireReader,
+    n_read: u32,
+    /// What it had got when the first event that counts came.
+    bytes_before: usize,
+}
+
+impl Late {
+    /// Reads the next event. With the last one that counts: bytes per event.
+    fn read_to_stamp(&mut self, number: u32) -> Result<Option<f64>> {
+        // The first one does not count: with it comes the greeting.
+        self.reader.read_to_stamp(number)?;
+        if self.n_read == 0 {
+            self.bytes_before = self.reader.wire_bytes;
+        }
+        self.n_read += 1;
+        let is_last = self.n_read == N_LATE_EVENTS + 1;
+        Ok(is_last.then(|| (self.reader.wire_bytes - self.bytes_before) as f64 / f64::from(N_LATE_EVENTS)))
+    }
 }
 
 impl Weighed {
@@ -93,8 +143,7 @@ struct WireReader {
     socket: TcpStream,
     /// Of the body as it came: chunks, compression and all.
     wire_bytes: usize,
-    chunks: Option<Chunks>,
-    gzip: Option<Gunzip>,
+    body: Body,
     finder: StampFinder,
     rest: Rest,
 }
@@ -109,20 +158,14 @@ impl WireReader {
         socket.write_all(request.as_bytes()).context("cannot ask for the stream")?;
         let (head, body) = read_head(&mut socket)?;
         anyhow::ensure!(head.status == 200, "a stream was refused with {}", head.status);
-        let mut reader = Self {
-            socket,
-            wire_bytes: 0,
-            chunks: head.is_chunked.then(Chunks::default),
-            gzip: head.is_gzip.then(Gunzip::default),
-            finder: StampFinder::new(),
-            rest: Rest::default(),
-        };
+        let mut reader =
+            Self { socket, wire_bytes: 0, body: Body::new(head), finder: StampFinder::new(), rest: Rest::default() };
         reader.take(&body, |_| ())?;
         Ok(reader)
     }
 
     fn is_gzip(&self) -> bool {
-        self.gzip.is_some()
+        self.body.is_gzip()
     }
 
     /// The text up to and with the read that brought this event.
@@ -142,49 +185,11 @@ impl WireReader {
 
     fn take(&mut self, received: &[u8], found: impl FnMut(Stamp)) -> Result<Vec<u8>> {
         self.wire_bytes += received.len();
-        let mut body = Vec::new();
-        match &mut self.chunks {
-            Some(chunks) => chunks.feed(received, &mut body)?,
-            None => body.extend_from_slice(received),
-        }
-        if let Some(gzip) = &mut self.gzip {
-            body = gzip.feed(&body)?;
-        }
-        let mut with_room = [&[0; StampFinder::ROOM], &body[..]].concat();
-        self.finder.feed(&mut self.rest, &mut with_room, found);
-        Ok(body)
-    }
-}
-
-/// Opens one gzip member that has no end.
-struct Gunzip {
-    /// Of the member's head, which has ten bytes as every server writes it.
-    head_left: usize,
-    inflate: Decompress,
-}
-
-impl Default for Gunzip {
-    fn default() -> Self {
-        Self { head_left: 10, inflate: Decompress::new(false) }
-    }
-}
-
-impl Gunzip {
-    fn feed(&mut self, received: &[u8]) -> Result<Vec<u8>> {
-        let n_head = self.head_left.min(received.len());
-        self.head_left -= n_head;
-        let mut input = &received[n_head..];
         let mut text = Vec::new();
-        loop {
-            text.reserve(16 * 1024);
-            let (before_in, before_out) = (self.inflate.total_in(), text.len());
-            self.inflate.decompress_vec(input, &mut text, FlushDecompress::Sync).context("the gzip is broken")?;
-            let n_taken = usize::try_from(self.inflate.total_in() - before_in)?;
-            input = &input[n_taken..];
-            if n_taken == 0 && text.len() == before_out {
-                return Ok(text);
-            }
-        }
+        self.body.feed(received, &mut text)?;
+        let mut with_room = [&[0; StampFinder::ROOM], &text[..]].concat();
+        self.finder.feed(&mut self.rest, &mut with_room, found);
+        Ok(text)
     }
 }
 
@@ -226,30 +231,18 @@ mod tests {
     fn weighed() -> Weighed {
         let mut payloads = Payloads::new();
         let event = |number| format!("data: {}\n\n", payloads.next(Stamp { number, at_us: 0 })).into_bytes();
-        Weighed { bytes_per_event: 220.0, is_gzip: false, text: (0..500).map(event).collect() }
+        Weighed {
+            bytes_per_event: 220.0,
+            is_gzip: false,
+            late_bytes_per_event: None,
+            text: (0..500).map(event).collect(),
+        }
     }
 
     #[test]
     fn a_compressor_of_its_own_makes_real_events_smaller_but_not_absurdly_so() {
         let own = weighed().with_own_compressor().unwrap();
         assert!((2.0..6.0).contains(&own.ratio), "{own:?}");
-    }
-
-    #[test]
-    fn a_member_without_an_end_is_opened_event_by_event_however_it_is_cut() {
-        let mut compressor = Compress::new(Compression::default(), false);
-        for piece in [1, 7, 10_000] {
-            let mut gunzip = Gunzip::default();
-            let mut member = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
-            compressor.reset();
-            for event in weighed().text {
-                member.reserve(4096);
-                compressor.compress_vec(&event, &mut member, FlushCompress::Sync).unwrap();
-                let text: Vec<u8> = member.chunks(piece).flat_map(|cut| gunzip.feed(cut).unwrap()).collect();
-                assert_eq!(text, event);
-                member.clear();
-            }
-        }
     }
 
     #[test]

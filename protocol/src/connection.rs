@@ -10,7 +10,8 @@
 //!
 //! How the promise is kept, every event once and in order:
 //! - Each stream or request has a [`Link`]; whatever comes from an older one is ignored.
-//! - The resume point moves with each event that is delivered, and with heartbeats and gaps.
+//! - The resume point moves with each event that is delivered, and with heartbeats and gaps: to their
+//!   ids, which tell where the server stands with this reader.
 //! - While a stream is tried out beside polling both may bring the same event. Ids are cursors, so
 //!   an event at or behind the resume point is dropped.
 //!
@@ -694,8 +695,13 @@ impl Connection {
             // By the other transport the page has come past it already.
             Control::Gap(gap) if self.has_passed(&gap) => {}
             Control::Gap(gap) => {
-                // Not `advance`: after a gap the place to go on may lie before the one we thought.
-                self.resume = Resume::After(gap.to.clone());
+                if leads_back(&gap) {
+                    // Not `advance`: the place to go on lies before the one we thought.
+                    self.resume = Resume::After(gap.to.clone());
+                } else {
+                    // The id and not `to`: a slow reader may get some events of the gap after all.
+                    self.advance(if id.is_empty() { &gap.to } else { id });
+                }
                 self.counters.gaps_total += 1;
                 self.tell(Notice::Gap(gap));
             }
@@ -722,14 +728,11 @@ impl Connection {
         true
     }
 
-    /// Whether the whole of a gap lies behind the resume point. A gap that leads back, since the server
-    /// does not know the place that it was asked for, never does.
+    /// Whether the whole of a gap lies behind the resume point. A gap that leads back never does.
     fn has_passed(&self, gap: &Gap) -> bool {
         let Resume::After(last) = &self.resume else { return false };
         let (Ok(to), Ok(last)) = (gap.to.parse::<Cursor>(), last.parse()) else { return false };
-        let from = gap.from.as_deref().and_then(|from| from.parse::<Cursor>().ok());
-        let leads_back = from.is_some_and(|from| from.epoch == to.epoch && !from.is_behind_or_at(to));
-        to.is_behind_or_at(last) && !leads_back
+        to.is_behind_or_at(last) && !leads_back(gap)
     }
 
     fn stream_lost(&mut self, link: Link, status: Option<u16>, retry_after: Option<Duration>, now: Moment) {
@@ -1143,6 +1146,13 @@ impl Polling {
         };
         earliest([Some(request), self.probe_at, self.probe.as_ref().and_then(Stream::deadline)])
     }
+}
+
+/// Whether a gap ends before it begins, since the server does not know the place that it was asked for.
+fn leads_back(gap: &Gap) -> bool {
+    let from = gap.from.as_deref().and_then(|from| from.parse::<Cursor>().ok());
+    let (Some(from), Ok(to)) = (from, gap.to.parse::<Cursor>()) else { return false };
+    from.epoch == to.epoch && !from.is_behind_or_at(to)
 }
 
 fn earliest<const N: usize>(moments: [Option<Moment>; N]) -> Option<Moment> {

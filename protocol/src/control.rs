@@ -42,11 +42,14 @@ pub struct Heartbeat {
 }
 
 /// Events between two cursors are gone for this reader. What follows is complete again.
+///
+/// Its id is the reader's place from here on. Where that lies before `to`, the reader is a slow one that
+/// gets some events of the gap after all: see section 4.3.1 of `docs/protocol.md`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// The last cursor before the gap, as the reader named it; `null` when that was not a cursor.
     pub from: Option<String>,
-    /// The first cursor after the gap: the reader goes on after it.
+    /// The last cursor of the gap: what comes after it is complete again.
     pub to: String,
     /// Why the events are gone.
     pub reason: GapReason,

@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub const MAX_TOPIC_BYTES: usize = 256;
 /// The longest event type that can be published, in bytes of UTF-8.
 pub const MAX_EVENT_TYPE_BYTES: usize = 128;
+/// The longest key of an event, in bytes of UTF-8.
+pub const MAX_EVENT_KEY_BYTES: usize = 256;
 /// The longest event id, in bytes of UTF-8.
 pub const MAX_EVENT_ID_BYTES: usize = 256;
 /// What the type of a compressed frame ends in.
@@ -22,7 +24,7 @@ pub const RESERVED_TOPIC_PREFIX: char = '$';
 
 const CONTROL_TYPES: [&str; 4] = ["connected", "heartbeat", "gap", "closing"];
 
-/// Why a text cannot be a topic, an event type or an event id.
+/// Why a text cannot be a topic, an event type, a key or an event id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldError {
     /// It has no characters.
@@ -185,6 +187,49 @@ impl fmt::Debug for EventType {
     }
 }
 
+/// What an event is about, within its topic: a later event with the same key makes it old news.
+///
+/// Publishers give it, and readers never see it: a server uses it to tell a slow reader the newest of
+/// each key where it cannot have all. 1 to 256 bytes of UTF-8 without control characters.
+///
+/// ```
+/// use heartwire_protocol::{EventKey, FieldError};
+///
+/// assert_eq!(EventKey::parse("AAPL").unwrap().as_str(), "AAPL");
+/// assert_eq!(EventKey::parse(""), Err(FieldError::Empty));
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventKey(Arc<str>);
+
+impl EventKey {
+    /// Checks a key that a publisher named.
+    ///
+    /// # Errors
+    /// Says which rule the text breaks.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        check(text, MAX_EVENT_KEY_BYTES)?;
+        Ok(Self(text.into()))
+    }
+
+    /// The key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EventKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for EventKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
 /// The text after which a reader resumes: opaque to clients, a [`Cursor`](crate::Cursor) to servers.
 ///
 /// At most 256 bytes of UTF-8 without control characters.
@@ -319,6 +364,16 @@ mod tests {
         }
         assert!(EventType::parse("gzip").is_ok());
         assert!(EventType::parse("error").is_ok(), "the client tells it from its own errors");
+    }
+
+    #[test]
+    fn a_key_is_refused_for_the_rule_it_breaks() {
+        let check = |text: &str, expected| assert_eq!(EventKey::parse(text).err(), expected, "{text:?}");
+        check("$ user/17 gap", None);
+        check(&"x".repeat(MAX_EVENT_KEY_BYTES), None);
+        check("", Some(FieldError::Empty));
+        check(&"x".repeat(MAX_EVENT_KEY_BYTES + 1), Some(FieldError::TooLong { limit_bytes: MAX_EVENT_KEY_BYTES }));
+        check("a\nb", Some(FieldError::ControlCharacter { at: 1 }));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub use connection::Connection;
 pub use control::Control;
 pub use cursor::{Cursor, Epoch};
 pub use decode::Decoder;
-pub use event::{Data, Event, EventId, EventType, FieldError, Retry, Topic};
+pub use event::{Data, Event, EventId, EventKey, EventType, FieldError, Retry, Topic};
 pub use time::Moment;
 
 /// The version of the wire format, told to every reader in its `connected` event.

@@ -533,6 +533,32 @@ fn a_poll_that_never_answers_is_given_up() {
 }
 
 #[test]
+fn events_of_a_gap_may_come_after_all_and_a_cut_among_them_repeats_none() {
+    let mut story = Story::open(Settings::default());
+    assert_eq!(story.event(10, 1, "a-7"), "deliver");
+    let gap = Gap { from: Some("a-8".into()), to: "a-90".into(), reason: GapReason::Lagged };
+    assert_eq!(story.control(20, 1, "a-8", Control::Gap(gap)), "gap to a-90");
+    assert_eq!(story.connection.resume(), &Resume::After("a-8".into()), "the events after it are still to come");
+    assert_eq!(story.event(30, 1, "a-41"), "deliver");
+    assert_eq!(story.connection.resume(), &Resume::After("a-41".into()));
+    let again = Gap { from: Some("a-41".into()), to: "a-200".into(), reason: GapReason::Lagged };
+    assert_eq!(story.control(40, 1, "a-41", Control::Gap(again)), "gap to a-200");
+    assert_eq!(story.event(50, 1, "a-88"), "deliver");
+    assert_eq!(story.event(60, 1, "a-41"), "", "it had this one");
+    assert_eq!(story.event(70, 1, "a-201"), "deliver");
+}
+
+#[test]
+fn a_gap_of_which_the_other_transport_has_passed_a_part_repeats_nothing() {
+    let mut story = Story::open(Settings::default());
+    assert_eq!(story.event(10, 1, "a-50"), "deliver");
+    let gap = Gap { from: Some("a-20".into()), to: "a-90".into(), reason: GapReason::Lagged };
+    assert_eq!(story.control(20, 1, "a-20", Control::Gap(gap)), "gap to a-90");
+    assert_eq!(story.event(30, 1, "a-41"), "", "it had this one");
+    assert_eq!(story.event(40, 1, "a-60"), "deliver");
+}
+
+#[test]
 fn a_gap_moves_the_resume_point_even_back() {
     let mut story = Story::open(Settings::default());
     let gap = Gap { from: Some("a-900".into()), to: "a-3".into(), reason: GapReason::BadCursor };

@@ -11,6 +11,17 @@ use heartwire_protocol::control::{Closing, ClosingReason, Connected, Control, Ga
 use heartwire_protocol::{Cursor, Epoch, Moment};
 use proptest::prelude::*;
 
+/// What a server does with a slow reader.
+#[derive(Debug, Clone, Copy)]
+enum SlowReaders {
+    Close,
+    Skip,
+    Newest,
+}
+
+/// Each third event has the same key.
+const KEYS: u64 = 3;
+
 /// A server with a log that keeps the last so many events, and that may begin a new life.
 struct Server {
     epoch: u64,
@@ -18,6 +29,15 @@ struct Server {
     keeps: u64,
     enabled: bool,
     up: bool,
+    slow_readers: SlowReaders,
+}
+
+/// A stream that the server writes.
+struct Stream {
+    link: Link,
+    position: u64,
+    /// Up to here it brings the newest of each key only.
+    newest_through: u64,
 }
 
 impl Server {
@@ -49,6 +69,8 @@ impl Server {
 struct Page {
     epoch: Option<u64>,
     next: Option<u64>,
+    /// Events up to here may be missing: a slow reader was told so, and gets what it gets.
+    missed_through: u64,
     n_events: u64,
 }
 
@@ -56,7 +78,9 @@ impl Page {
     fn event(&mut self, id: &str) {
         let cursor: Cursor = id.parse().unwrap();
         if self.epoch == Some(cursor.epoch.0) {
-            assert_eq!(Some(cursor.sequence), self.next, "once, in order, and none left out without a word");
+            let next = self.next.unwrap();
+            assert!(cursor.sequence >= next, "once and in order");
+            assert!(cursor.sequence <= next.max(self.missed_through + 1), "none left out without a word");
         } else {
             assert_eq!(self.epoch, None, "another epoch without a gap");
         }
@@ -67,6 +91,14 @@ impl Page {
 
     fn gap(&mut self, gap: &Gap) {
         let to: Cursor = gap.to.parse().unwrap();
+        if gap.reason == GapReason::Lagged {
+            assert_eq!(self.epoch.get_or_insert(to.epoch.0), &to.epoch.0);
+            let from: Cursor = gap.from.as_ref().unwrap().parse().unwrap();
+            self.next = self.next.max(Some(from.sequence + 1));
+            self.missed_through = to.sequence;
+            return;
+        }
+        self.missed_through = 0;
         if self.epoch == Some(to.epoch.0) && gap.reason != GapReason::BadCursor {
             assert!(Some(to.sequence + 1) >= self.next, "a gap does not lead back to what the page has seen");
         }
@@ -80,14 +112,14 @@ struct World {
     page: Page,
     connection: Connection,
     now: Moment,
-    stream: Option<(Link, u64)>,
+    stream: Option<Stream>,
     unopened: Option<(Link, Resume)>,
     poll: Option<(Link, Resume)>,
     health: Option<Link>,
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, slow_readers: SlowReaders) -> Self {
         let settings = Settings {
             seed,
             resume: Resume::Earliest,
@@ -96,7 +128,7 @@ impl World {
             ..Settings::default()
         };
         let mut world = Self {
-            server: Server { epoch: 1, head: 0, keeps: 20, enabled: true, up: true },
+            server: Server { epoch: 1, head: 0, keeps: 20, enabled: true, up: true, slow_readers },
             page: Page::default(),
             connection: Connection::new(settings),
             now: Moment::from_millis(0),
@@ -119,7 +151,7 @@ impl World {
                     self.unopened = Some((link, resume));
                 }
                 Action::CloseStream { link } => {
-                    self.stream.take_if(|(open, _)| *open == link);
+                    self.stream.take_if(|stream| stream.link == link);
                     self.unopened.take_if(|(open, _)| *open == link);
                 }
                 Action::Poll { link, resume, .. } => {
@@ -141,7 +173,7 @@ impl World {
     }
 
     fn lose_stream(&mut self) {
-        let link = self.stream.take().map(|(link, _)| link).or(self.unopened.take().map(|(link, _)| link));
+        let link = self.stream.take().map(|stream| stream.link).or(self.unopened.take().map(|(link, _)| link));
         if let Some(link) = link {
             self.input(Input::Lost { link, status: None, retry_after: None }, None);
         }
@@ -155,7 +187,7 @@ impl World {
             return;
         }
         let (position, gap) = self.server.resume(&resume);
-        self.stream = Some((link, position));
+        self.stream = Some(Stream { link, position, newest_through: 0 });
         self.input(Input::Opened { link }, None);
         let connected =
             Connected { protocol: 1, heartbeat_interval_ms: Some(2_000), resumed: gap.is_none(), time_ms: 0 };
@@ -170,20 +202,41 @@ impl World {
     /// Brings up to `n` events of the log to the reader, and perhaps a heartbeat.
     fn stream_events(&mut self, n: u64, heartbeat: bool) {
         for _ in 0..n {
-            let Some((link, position)) = self.stream else { return };
-            if position < self.server.head.saturating_sub(self.server.keeps) {
-                let closing = Closing { reason: ClosingReason::Lagged, retry_ms: 0 };
-                self.input(Input::Control { link, id: "", control: Control::Closing(closing) }, None);
-            } else if position < self.server.head {
-                let id = self.server.cursor(position + 1);
-                self.stream = Some((link, position + 1));
+            let Some(Stream { link, position, newest_through }) = &mut self.stream else { return };
+            let (link, head) = (*link, self.server.head);
+            let evicted_through = head.saturating_sub(self.server.keeps);
+            if evicted_through > (*position).max(*newest_through) {
+                self.lag();
+                continue;
+            }
+            let is_wanted = |n: &u64| *n > *newest_through || *n + KEYS > *newest_through;
+            if let Some(next) = ((*position).max(evicted_through) + 1..=head).find(is_wanted) {
+                *position = next;
+                let id = self.server.cursor(next);
                 self.input(Input::Event { link, id: &id }, Some(&id));
             }
         }
-        if let (true, Some((link, position))) = (heartbeat, self.stream) {
-            let id = self.server.cursor(position);
+        if let (true, Some(Stream { link, position, .. })) = (heartbeat, &self.stream) {
+            let (link, id) = (*link, self.server.cursor(*position));
             self.input(Input::Control { link, id: &id, control: Control::Heartbeat(Heartbeat { time_ms: 0 }) }, None);
         }
+    }
+
+    /// The reader fell off the end of the history.
+    fn lag(&mut self) {
+        let Some(Stream { link, position, newest_through }) = &mut self.stream else { return };
+        let (link, from) = (*link, self.server.cursor(*position));
+        match self.server.slow_readers {
+            SlowReaders::Close => {
+                let closing = Closing { reason: ClosingReason::Lagged, retry_ms: 0 };
+                return self.input(Input::Control { link, id: "", control: Control::Closing(closing) }, None);
+            }
+            SlowReaders::Skip => *position = self.server.head,
+            SlowReaders::Newest => *newest_through = self.server.head,
+        }
+        let id = self.server.cursor(*position);
+        let gap = Gap { from: Some(from), to: self.server.cursor(self.server.head), reason: GapReason::Lagged };
+        self.input(Input::Control { link, id: &id, control: Control::Gap(gap) }, None);
     }
 
     /// Answers the poll; the link may be cut after the server has, which the client never learns.
@@ -248,6 +301,10 @@ enum Step {
     Pass(u64),
 }
 
+fn slow_readers() -> impl Strategy<Value = SlowReaders> {
+    prop_oneof![Just(SlowReaders::Close), Just(SlowReaders::Skip), Just(SlowReaders::Newest)]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (1_u64..6).prop_map(Step::Publish),
@@ -269,8 +326,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_event_once_and_in_order_or_a_gap_is_told(seed in any::<u64>(), steps in prop::collection::vec(step(), 1..120)) {
-        let mut world = World::new(seed);
+    fn every_event_once_and_in_order_or_a_gap_is_told(seed in any::<u64>(), slow_readers in slow_readers(), steps in prop::collection::vec(step(), 1..120)) {
+        let mut world = World::new(seed, slow_readers);
         for step in steps {
             match step {
                 Step::Publish(n) => world.server.head += n,
@@ -310,7 +367,7 @@ proptest! {
 
     #[test]
     fn any_order_of_inputs_is_survived(seed in any::<u64>(), inputs in prop::collection::vec((0_u8..13, 0_usize..6, 0_u64..70_000), 1..200)) {
-        let mut world = World::new(seed);
+        let mut world = World::new(seed, SlowReaders::Close);
         let mut links: Vec<Link> = Vec::new();
         for (kind, which, ms) in inputs {
             for link in [world.unopened.as_ref().map(|(link, _)| *link), world.poll.as_ref().map(|(link, _)| *link), world.health] {
@@ -322,7 +379,7 @@ proptest! {
             let closing = Closing { reason: ClosingReason::Disabled, retry_ms: ms };
             // What has ended has ended, whether the machine was waiting for it or not.
             match kind {
-                5 => drop((world.stream.take_if(|(open, _)| *open == link), world.unopened.take_if(|(open, _)| *open == link))),
+                5 => drop((world.stream.take_if(|stream| stream.link == link), world.unopened.take_if(|(open, _)| *open == link))),
                 6 | 7 => drop(world.poll.take_if(|(sent, _)| *sent == link)),
                 _ => {}
             }

@@ -3,8 +3,10 @@
 //! The bytes are made once, when the first reader asks for them, and shared by all readers.
 
 use crate::coding::{CHUNK_FRAME_BYTES, Chunk};
-use crate::log::LoggedEvent;
-use heartwire_protocol::{Cursor, Data, Epoch, Event, EventId, EventType, Topic, encode, frame};
+use crate::gzip;
+use crate::log::{LoggedEvent, NewEvent};
+use crate::topic_log::PLACE_BYTES;
+use heartwire_protocol::{Cursor, Data, Epoch, Event, EventId, EventKey, EventType, Topic, encode, frame};
 use std::fmt;
 use std::sync::OnceLock;
 use tokio::time::Instant;
@@ -13,6 +15,7 @@ use tokio::time::Instant;
 pub struct Entry {
     cursor: Cursor,
     topic: Topic,
+    key: Option<EventKey>,
     event: Event,
     appended_at: Instant,
     compress_min_bytes: Option<usize>,
@@ -20,16 +23,26 @@ pub struct Entry {
     plain: OnceLock<Chunk>,
     /// `None` inside: a frame would not be worth it.
     frame: OnceLock<Option<Chunk>>,
+    standing_alone: OnceLock<Chunk>,
+}
+
+/// What an event is about. A key and a type that look alike are two.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Subject<'a> {
+    Key(&'a EventKey),
+    /// Its publisher gave no key.
+    Type(&'a EventType),
 }
 
 impl Entry {
     pub(crate) fn new(epoch: Epoch, logged: LoggedEvent, compress_min_bytes: Option<usize>, now: Instant) -> Self {
         let LoggedEvent { sequence, age, event } = logged;
         let cursor = Cursor { epoch, sequence };
-        let cost_bytes = cost_bytes(&event.event_type, &event.data, compress_min_bytes);
+        let cost_bytes = cost_bytes(&event, compress_min_bytes);
         Self {
             cursor,
             topic: event.topic,
+            key: event.key,
             event: Event { id: Some(EventId::from(cursor)), event_type: event.event_type, data: event.data },
             // A machine that was started less than `age` ago cannot express the moment: the event lives longer.
             appended_at: now.checked_sub(age).unwrap_or(now),
@@ -37,6 +50,7 @@ impl Entry {
             cost_bytes,
             plain: OnceLock::new(),
             frame: OnceLock::new(),
+            standing_alone: OnceLock::new(),
         }
     }
 
@@ -64,6 +78,11 @@ impl Entry {
         &self.event.data
     }
 
+    /// What it is about within its topic, so that the next event about the same makes it old news.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        self.key.as_ref().map_or(Subject::Type(&self.event.event_type), Subject::Key)
+    }
+
     pub(crate) fn sequence(&self) -> u64 {
         self.cursor.sequence
     }
@@ -87,6 +106,11 @@ impl Entry {
         frame.as_ref().unwrap_or_else(|| self.plain())
     }
 
+    /// The event as a block of a gzip stream that refers to nothing before it.
+    pub(crate) fn standing_alone(&self) -> &Chunk {
+        self.standing_alone.get_or_init(|| Chunk::new(&gzip::standing_alone(&self.plain().content())))
+    }
+
     /// The most memory that this event can come to take, in bytes. The wire bytes are counted before
     /// they exist, so that a bound on memory holds whoever comes to read.
     pub(crate) fn cost_bytes(&self) -> usize {
@@ -105,20 +129,24 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// What an event of this type and payload would cost; see [`Entry::cost_bytes`].
-pub(crate) fn cost_bytes(event_type: &EventType, data: &Data, compress_min_bytes: Option<usize>) -> usize {
-    /// The entry, its two reference counts, its place in the deque (which may be half empty), and
-    /// the headers of four small allocations.
-    const FIXED_BYTES: usize = size_of::<Entry>() + 2 * size_of::<usize>() + 2 * size_of::<usize>() + 4 * 16;
+/// What an event would cost; see [`Entry::cost_bytes`].
+pub(crate) fn cost_bytes(event: &NewEvent, compress_min_bytes: Option<usize>) -> usize {
+    /// The entry, its two reference counts, its place in the log of its topic, and the headers of
+    /// five small allocations.
+    const FIXED_BYTES: usize = size_of::<Entry>() + 2 * size_of::<usize>() + PLACE_BYTES + 5 * 16;
     /// `<16 hexadecimal digits>-<20 decimal digits>`
     const ID_BYTES: usize = 37;
+    /// The header of one more allocation, with two reference counts in it.
+    const KEY_BYTES: usize = 2 * size_of::<usize>() + 16;
+    let NewEvent { topic: _, event_type, key, data } = event;
     let (type_bytes, data) = (event_type.as_str().len(), data.as_str());
+    let key_bytes = key.as_ref().map_or(0, |key| KEY_BYTES + key.as_str().len());
     let n_lines = data.bytes().filter(|byte| *byte == b'\n').count() + 1;
     let names = "id: \nevent: \n\n".len() + n_lines * "data: \n".len();
     let plain = names + ID_BYTES + type_bytes + data.len() + CHUNK_FRAME_BYTES;
     // A frame is only kept where it is smaller than the plain form.
     let frame = if compress_min_bytes.is_some_and(|min| data.len() >= min) { plain } else { 0 };
-    FIXED_BYTES + ID_BYTES + type_bytes + data.len() + plain + frame
+    FIXED_BYTES + ID_BYTES + type_bytes + key_bytes + data.len() + plain + frame + gzip::most_bytes(plain)
 }
 
 fn encoded(event: &Event) -> Chunk {
@@ -130,14 +158,18 @@ fn encoded(event: &Event) -> Chunk {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::log::NewEvent;
     use std::sync::Arc;
     use std::time::Duration;
 
     pub(crate) fn entry(sequence: u64, topic: &str, data: &str, now: Instant) -> Arc<Entry> {
+        keyed_entry(sequence, topic, None, data, now)
+    }
+
+    pub(crate) fn keyed_entry(sequence: u64, topic: &str, key: Option<&str>, data: &str, now: Instant) -> Arc<Entry> {
         let event = NewEvent {
             topic: Topic::parse(topic).unwrap(),
             event_type: EventType::parse("note").unwrap(),
+            key: key.map(|key| EventKey::parse(key).unwrap()),
             data: Data::new(data),
         };
         let logged = LoggedEvent { sequence, age: Duration::ZERO, event };
@@ -167,8 +199,11 @@ pub(crate) mod tests {
             let entry = entry(u64::MAX, "a", data, Instant::now());
             let (plain, framed) = (entry.plain().coded(), entry.framed().coded());
             let framed_bytes = if framed.as_ptr() == plain.as_ptr() { 0 } else { framed.len() };
-            let held = size_of::<Entry>() + data.len() + plain.len() + framed_bytes;
+            let alone_bytes = entry.standing_alone().coded().len();
+            let held = size_of::<Entry>() + data.len() + plain.len() + framed_bytes + alone_bytes;
             assert!(entry.cost_bytes() >= held, "{} < {held}", entry.cost_bytes());
+            let keyed = keyed_entry(u64::MAX, "a", Some(&"k".repeat(256)), data, Instant::now());
+            assert!(keyed.cost_bytes() >= held + 256);
         }
     }
 }

@@ -6,10 +6,12 @@
 
 use crate::config::{ConfigError, HubConfig};
 use crate::entry::{self, Entry};
+use crate::gzip::{Contexts, SharedContext};
 use crate::limits::{Permit, Permits};
 use crate::log::{Log, LogError, LoggedEvent, MemoryLog, NewEvent, Tail};
+use crate::memory::Memory;
 use crate::subscription::{Resume, Subscription};
-use crate::topics::{Bounds, Topics};
+use crate::topics::{Bounds, TopicKey, Topics};
 use heartwire_protocol::{Cursor, Data, Epoch, EventType, Topic};
 use parking_lot::RwLock;
 use std::fmt;
@@ -47,6 +49,7 @@ struct Inner {
     config: HubConfig,
     log: Arc<dyn Log>,
     recent: Arc<Recent>,
+    gzip_contexts: Contexts,
     streams: Arc<Permits>,
     enabled: AtomicBool,
     /// A stream compares this with what it was when it began, so that it ends even if streaming is
@@ -73,6 +76,9 @@ pub enum PublishError {
         /// The most bytes that a topic may take: `max_bytes_per_topic`.
         limit_bytes: usize,
     },
+    /// The readers take so much of `memory_critical_mb` that one event does not fit beside them, even
+    /// when all history is given up for it. Trying again may help.
+    OutOfMemory,
     /// The log did not take them.
     Log(LogError),
 }
@@ -83,6 +89,7 @@ impl fmt::Display for PublishError {
             Self::TooLarge { limit_bytes } => {
                 write!(f, "an event takes more than the {limit_bytes} bytes that a topic may hold")
             }
+            Self::OutOfMemory => f.write_str("the readers leave no memory for an event"),
             Self::Log(err) => err.fmt(f),
         }
     }
@@ -126,18 +133,21 @@ impl Hub {
     }
 
     fn start(config: HubConfig, log: Arc<dyn Log>) -> Self {
+        let streams = Permits::new(config.max_connections);
         let recent = Arc::new(Recent {
             epoch: log.epoch(),
             compress_min_bytes: config.compress_min_bytes,
-            topics: RwLock::new(Topics::new(Bounds::from(&config))),
+            memory: Memory::new(&config, Arc::clone(&streams)),
+            topics: RwLock::new(Topics::new(Bounds::from(&config), config.slow_readers_per_topic())),
         });
         // The log holds the recent part and not the hub, so that the two do not keep each other alive.
         log.attach(Arc::clone(&recent) as Arc<dyn Tail>);
         tokio::spawn(clean_up(Arc::downgrade(&recent), config.cleanup_interval));
-        let streams = Permits::new(config.max_connections);
         let enabled = AtomicBool::new(config.enable_sse);
         let (switched_off_total, drain) = (AtomicU64::new(0), OnceLock::new());
-        Self { inner: Arc::new(Inner { config, log, recent, streams, enabled, switched_off_total, drain }) }
+        let gzip_contexts = Contexts::new();
+        let inner = Inner { config, log, recent, gzip_contexts, streams, enabled, switched_off_total, drain };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The settings that the hub was made with.
@@ -161,9 +171,17 @@ impl Hub {
     /// Publishes one event. Returns its cursor once the log has it.
     ///
     /// # Errors
-    /// The event is too large to be kept, or the log did not take it. Nothing is published then.
+    /// The event is too large to be kept, there is no memory for it, or the log did not take it. Nothing is
+    /// published then.
     pub async fn publish(&self, topic: &Topic, event_type: &EventType, data: &str) -> Result<Cursor, PublishError> {
-        let event = NewEvent { topic: topic.clone(), event_type: event_type.clone(), data: Data::new(data) };
+        self.publish_event(NewEvent::new(topic.clone(), event_type.clone(), Data::new(data))).await
+    }
+
+    /// Publishes one event with all that can be said about it. Returns its cursor once the log has it.
+    ///
+    /// # Errors
+    /// As for [`publish`](Self::publish).
+    pub async fn publish_event(&self, event: NewEvent) -> Result<Cursor, PublishError> {
         let cursors = self.publish_all(vec![event]).await?;
         Ok(cursors.into_iter().next().expect("the log answers with one cursor for each event"))
     }
@@ -172,13 +190,17 @@ impl Hub {
     /// once the log has them.
     ///
     /// # Errors
-    /// An event is too large to be kept, or the log did not take them. Nothing is published then.
+    /// An event is too large to be kept, there is no memory for it, or the log did not take them. Nothing is
+    /// published then.
     pub async fn publish_all(&self, events: Vec<NewEvent>) -> Result<Vec<Cursor>, PublishError> {
         let HubConfig { max_bytes_per_topic: limit_bytes, compress_min_bytes, .. } = *self.config();
-        let is_too_large =
-            |event: &NewEvent| entry::cost_bytes(&event.event_type, &event.data, compress_min_bytes) > limit_bytes;
-        if events.iter().any(is_too_large) {
+        let cost = |event: &NewEvent| entry::cost_bytes(event, compress_min_bytes);
+        let largest = events.iter().map(cost).max().unwrap_or(0);
+        if largest > limit_bytes {
             return Err(PublishError::TooLarge { limit_bytes });
+        }
+        if !self.inner.recent.memory.has_room_for(largest) {
+            return Err(PublishError::OutOfMemory);
         }
         self.inner.log.append(events).await.map_err(PublishError::Log)
     }
@@ -233,7 +255,9 @@ impl Hub {
     }
 
     pub(crate) fn stream_permit(&self) -> Option<Permit> {
-        self.inner.streams.acquire()
+        let permit = self.inner.streams.acquire()?;
+        self.inner.recent.shed();
+        Some(permit)
     }
 
     /// Tells hubs apart, for as long as there is a handle to this one.
@@ -243,6 +267,19 @@ impl Hub {
 
     pub(crate) fn topics(&self) -> &RwLock<Topics> {
         &self.inner.recent.topics
+    }
+
+    /// The one gzip context for readers of these topics.
+    pub(crate) fn gzip_context(&self, topics: &[Topic]) -> Arc<SharedContext> {
+        self.inner.gzip_contexts.of(topics, self.head().sequence)
+    }
+
+    /// Wakes whoever reads all of these topics, for something that is no event.
+    pub(crate) fn ring(&self, keys: &[TopicKey]) {
+        let first = keys.first().map(|key| Arc::clone(self.topics().read().bell(*key)));
+        if let Some(bell) = first {
+            bell.ring();
+        }
     }
 
     pub(crate) fn cursor(&self, sequence: u64) -> Cursor {
@@ -266,7 +303,20 @@ impl fmt::Debug for Hub {
 struct Recent {
     epoch: Epoch,
     compress_min_bytes: Option<usize>,
+    memory: Memory,
     topics: RwLock<Topics>,
+}
+
+impl Recent {
+    /// Gives up the oldest events when the history has come to take more than the readers leave it.
+    fn shed(&self) {
+        let Some(room) = self.memory.room() else { return };
+        let history_bytes = self.topics.read().cost_bytes();
+        self.memory.watch(history_bytes);
+        if history_bytes > room {
+            self.topics.write().set_bytes_total(room);
+        }
+    }
 }
 
 impl Tail for Recent {
@@ -280,8 +330,13 @@ impl Tail for Recent {
             .into_iter()
             .map(|logged| Arc::new(Entry::new(self.epoch, logged, self.compress_min_bytes, now)))
             .collect();
+        let new_bytes: usize = entries.iter().map(|entry| entry.cost_bytes()).sum();
         let mut bells = Vec::new();
         let mut topics = self.topics.write();
+        let wanted_bytes = topics.cost_bytes() + new_bytes;
+        if let Some(room) = self.memory.room() {
+            topics.set_bytes_total(room);
+        }
         for entry in entries {
             let bell = topics.append(entry, now);
             if bells.last().is_none_or(|last| !Arc::ptr_eq(last, &bell)) {
@@ -289,6 +344,8 @@ impl Tail for Recent {
             }
         }
         drop(topics);
+        // After the lock, like the bells: a log may take its time.
+        self.memory.watch(wanted_bytes);
         // After the lock, so that the first reader to wake does not run into it.
         for bell in bells {
             bell.ring();
@@ -307,5 +364,8 @@ async fn clean_up(recent: Weak<Recent>, interval: Duration) {
             tokio::task::yield_now().await;
         }
         recent.topics.write().drop_idle(now);
+        // What went has made room, so that the next time is told of again.
+        let history_bytes = recent.topics.read().cost_bytes();
+        recent.memory.watch(history_bytes);
     }
 }

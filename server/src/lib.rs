@@ -23,10 +23,12 @@ mod config;
 mod entry;
 mod environment;
 mod forgotten;
+mod gzip;
 mod hub;
 mod limits;
 pub mod log;
 mod membership;
+mod memory;
 mod problem;
 mod routes;
 mod serve;
@@ -41,7 +43,9 @@ pub mod cli;
 #[cfg(feature = "client")]
 pub mod client;
 
-pub use config::{ConfigError, HubConfig, ServeConfig};
+pub use config::{
+    ConfigError, HubConfig, Machine, Preset, ServeConfig, SlowReaders, TopicPattern, TopicPatternError, TopicRule,
+};
 pub use entry::Entry;
 pub use hub::{Hub, PublishError};
 pub use routes::{admin_router, router};
@@ -49,4 +53,4 @@ pub use serve::{Shutdown, listen, serve};
 pub use subscription::{Delivery, Ended, Resume, Subscription};
 
 pub use heartwire_protocol::control::{Gap, GapReason};
-pub use heartwire_protocol::{Cursor, Data, Epoch, EventType, FieldError, Topic};
+pub use heartwire_protocol::{Cursor, Data, Epoch, EventKey, EventType, FieldError, Topic};

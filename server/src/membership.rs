@@ -7,6 +7,7 @@ use crate::bell::{Listener, Place};
 use crate::hub::Hub;
 use crate::topics::TopicKey;
 use std::sync::Arc;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Has entered each topic once, and leaves them all when it is dropped.
@@ -38,8 +39,14 @@ impl Membership {
         self.places = self.keys.iter().map(|key| topics.bell(*key).join(Arc::clone(listener))).collect();
     }
 
-    pub(crate) fn listens(&self) -> bool {
-        !self.places.is_empty()
+    /// Waits until the topics move, or begins to listen: whoever waits looks again in either case.
+    pub(crate) async fn moved(&mut self, wake: &Arc<Notify>) {
+        if self.places.is_empty() {
+            // Only a reader that has to wait takes a place at the bells.
+            self.listen(&(Arc::clone(wake) as Arc<dyn Listener>));
+        } else {
+            wake.notified().await;
+        }
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) enum Problem {
     },
     BadTopic(FieldError),
     BadEventType(FieldError),
+    BadKey(FieldError),
     UnknownParameter {
         name: String,
     },
@@ -53,6 +54,8 @@ pub(crate) enum Problem {
         limit_bytes: usize,
     },
     LogUnavailable,
+    /// Readers take all the memory that there may be.
+    OutOfMemory,
     /// Streaming is switched off.
     Disabled,
     TooManyConnections,
@@ -74,6 +77,7 @@ impl Problem {
             | Self::TooManyTopics { .. }
             | Self::BadTopic(_)
             | Self::BadEventType(_)
+            | Self::BadKey(_)
             | Self::UnknownParameter { .. }
             | Self::RepeatedParameter { .. }
             | Self::BadParameter { .. }
@@ -86,7 +90,9 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } | Self::EventTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::LogUnavailable | Self::Disabled | Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
+            Self::LogUnavailable | Self::OutOfMemory | Self::Disabled | Self::TooManyConnections => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -96,6 +102,7 @@ impl Problem {
             Self::TooManyTopics { .. } => "too-many-topics",
             Self::BadTopic(_) => "bad-topic",
             Self::BadEventType(_) => "bad-event-type",
+            Self::BadKey(_) => "bad-key",
             Self::UnknownParameter { .. } => "unknown-parameter",
             Self::RepeatedParameter { .. } => "repeated-parameter",
             Self::BadParameter { .. } => "bad-parameter",
@@ -106,6 +113,7 @@ impl Problem {
             Self::BadLine { .. } => "bad-line",
             Self::EventTooLarge { .. } => "event-too-large",
             Self::LogUnavailable => "log-unavailable",
+            Self::OutOfMemory => "out-of-memory",
             Self::Disabled => DISABLED_CODE,
             Self::TooManyConnections => "too-many-connections",
             Self::BadSwitch => "bad-switch",
@@ -122,6 +130,7 @@ impl Problem {
             Self::TooManyTopics { limit } => format!("A request can name at most {limit} topics"),
             Self::BadTopic(err) => format!("The topic {err}"),
             Self::BadEventType(err) => format!("The event type {err}"),
+            Self::BadKey(err) => format!("The key {err}"),
             Self::UnknownParameter { name } => format!("There is no parameter {name:?} here"),
             Self::RepeatedParameter { name } => format!("The parameter {name:?} can be given only once"),
             Self::BadParameter { name, must } => format!("The parameter {name:?} {must}"),
@@ -134,6 +143,7 @@ impl Problem {
                 format!("An event takes more than the {limit_bytes} bytes that a topic may hold; nothing was published")
             }
             Self::LogUnavailable => "The log cannot take events right now; try again".into(),
+            Self::OutOfMemory => "This server has no memory left for another event; try again".into(),
             // Clients of the systems that Heartwire replaces compare this sentence.
             Self::Disabled => "SSE is not enabled on this server".into(),
             Self::TooManyConnections => "This server holds as many streams as it may; try again, or poll".into(),
@@ -149,7 +159,7 @@ impl Problem {
     fn retry_after_s(&self) -> Option<u16> {
         match self {
             Self::LogUnavailable => Some(1),
-            Self::TooManyConnections => Some(5),
+            Self::OutOfMemory | Self::TooManyConnections => Some(5),
             Self::Disabled => Some(30),
             _ => None,
         }
@@ -181,6 +191,7 @@ mod tests {
             Problem::TooManyTopics { limit: 1 },
             Problem::BadTopic(FieldError::Empty),
             Problem::BadEventType(FieldError::Empty),
+            Problem::BadKey(FieldError::Empty),
             Problem::UnknownParameter { name: String::new() },
             Problem::RepeatedParameter { name: "" },
             Problem::BadParameter { name: "", must: "" },
@@ -191,6 +202,7 @@ mod tests {
             Problem::BadLine { number: 1, why: String::new() },
             Problem::EventTooLarge { limit_bytes: 1 },
             Problem::LogUnavailable,
+            Problem::OutOfMemory,
             Problem::Disabled,
             Problem::TooManyConnections,
             Problem::BadSwitch,

@@ -2,9 +2,9 @@
 //!
 //! Replay is a subscription that is behind, and going live is nothing but having caught up: the same
 //! reading serves both, so there is no seam between them. A subscription owns its position. It holds
-//! no events, so a slow reader costs nothing but is told when it has fallen off the end of a log.
+//! no events, so a slow reader costs nothing; what becomes of it when it has fallen too far behind, or
+//! off the end of a log, is decided with everything else that it gets, in its [`Standing`].
 
-use crate::bell::Listener;
 use crate::entry::Entry;
 use crate::hub::Hub;
 use crate::membership::Membership;
@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// What one step of an in-process subscription or of a stream brings at most.
-pub(crate) const STREAM_BATCH: BatchLimit = BatchLimit { events: 256, bytes: 64 * 1024 };
+pub(crate) const STREAM_BATCH: BatchLimit = BatchLimit { events: 256, bytes: 64 * 1024, through: u64::MAX };
 
 /// Where a subscription begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,7 +47,9 @@ impl Resume {
 /// What a subscription brings next.
 #[derive(Debug)]
 pub enum Delivery {
-    /// Events between two cursors are gone for this reader. Comes before any event.
+    /// Events between two cursors are gone for this reader. Comes before any event, and again where the
+    /// reader is slow and [`slow_readers`](crate::HubConfig::slow_readers) lets it go on. Where it gets the
+    /// newest of each key of what it missed, these follow, with cursors inside the gap.
     Gap(Gap),
     /// The next events of its topics, in the order of their cursors. Never empty.
     Events(Vec<Arc<Entry>>),
@@ -58,7 +60,8 @@ pub enum Delivery {
 /// Why a subscription ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ended {
-    /// The reader was too slow: it fell too far behind, or off the end of the history.
+    /// The reader was too slow: it fell too far behind, or off the end of the history, and
+    /// [`slow_readers`](crate::HubConfig::slow_readers) does not let it go on.
     Lagged,
     /// The server shuts down.
     Draining,
@@ -160,13 +163,28 @@ impl Subscription {
         self.switched_off_total
     }
 
+    #[cfg(test)]
+    pub(crate) fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    #[cfg(test)]
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_standing(&mut self, standing: Standing) {
+        self.standing = standing;
+    }
+
     /// What is left when somebody else wakes it and reads for it: its topics and its place in them.
     pub(crate) fn into_parts(self) -> (Membership, Standing) {
         debug_assert!(self.gap.is_none() && self.ended.is_none(), "it is told all that it must be told");
         (self.membership, self.standing)
     }
 
-    /// Where the reader stands: everything of its topics up to here was handed out.
+    /// Where the reader stands: everything of its topics up to here was handed out, or told to be gone.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
         self.hub().cursor(self.standing.position())
@@ -195,12 +213,7 @@ impl Subscription {
             if let Some(delivery) = self.read(limit) {
                 return delivery;
             }
-            if self.membership.listens() {
-                self.wake.notified().await;
-            } else {
-                // Only a reader that has to wait takes a place at the bells, and then it looks again.
-                self.membership.listen(&(Arc::clone(&self.wake) as Arc<dyn Listener>));
-            }
+            self.membership.moved(&self.wake).await;
         }
     }
 
@@ -217,6 +230,10 @@ impl Subscription {
             Step::Lagged => {
                 self.ended = Some(Ended::Lagged);
                 Some(Delivery::Ended(Ended::Lagged))
+            }
+            Step::Moved { gap, standing } => {
+                self.standing = standing;
+                Some(Delivery::Gap(gap))
             }
             Step::Read { entries, standing, .. } => {
                 self.standing = standing;

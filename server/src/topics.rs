@@ -5,7 +5,7 @@
 //! reads a clock. The log's tail fills it, subscriptions read it, the hub's clean-up empties it.
 
 use crate::bell::Bell;
-use crate::config::HubConfig;
+use crate::config::{HubConfig, PerTopic, SlowReaders};
 use crate::entry::Entry;
 use crate::forgotten::Forgotten;
 use crate::topic_log::TopicLog;
@@ -47,6 +47,33 @@ impl From<&HubConfig> for Bounds {
 pub(crate) struct BatchLimit {
     pub(crate) events: usize,
     pub(crate) bytes: usize,
+    /// Nothing behind this sequence.
+    pub(crate) through: u64,
+}
+
+/// Where a reader stands, as far as reading goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    /// Everything up to this sequence was handed out, or told to be missed.
+    pub(crate) position: u64,
+    /// The reader was told that it misses events up to here, and gets the newest of each key of them
+    /// alone. 0, or any place at or before the position: it gets everything.
+    pub(crate) newest_through: u64,
+    /// What was among the first so many events to be given up, of all topics, is not missed: it was gone
+    /// before the reader came.
+    pub(crate) n_evictions_before: Option<u64>,
+}
+
+impl Place {
+    /// For a reader that gets everything from here on.
+    pub(crate) fn at(position: u64) -> Self {
+        Self { position, newest_through: 0, n_evictions_before: None }
+    }
+
+    /// Up to here the reader has been told whatever there is to tell about what is gone.
+    pub(crate) fn told_through(self) -> u64 {
+        self.position.max(self.newest_through)
+    }
 }
 
 /// A topic that has readers, and is therefore not dropped.
@@ -66,6 +93,7 @@ pub(crate) enum Reading {
 #[derive(Debug)]
 pub(crate) struct Topics {
     bounds: Bounds,
+    slow_readers: PerTopic<SlowReaders>,
     head: u64,
     slots: Slab<Slot>,
     by_name: HashMap<Topic, TopicKey>,
@@ -81,6 +109,7 @@ pub(crate) struct Topics {
 #[derive(Debug)]
 struct Slot {
     topic: Topic,
+    slow_readers: SlowReaders,
     log: TopicLog,
     bell: Arc<Bell>,
     n_readers: usize,
@@ -94,9 +123,10 @@ impl Slot {
 }
 
 impl Topics {
-    pub(crate) fn new(bounds: Bounds) -> Self {
+    pub(crate) fn new(bounds: Bounds, slow_readers: PerTopic<SlowReaders>) -> Self {
         Self {
             bounds,
+            slow_readers,
             head: 0,
             slots: Slab::new(),
             by_name: HashMap::new(),
@@ -143,6 +173,14 @@ impl Topics {
         bell
     }
 
+    /// Changes how much all topics may take, and gives up the oldest events until they do.
+    pub(crate) fn set_bytes_total(&mut self, bytes_total: usize) {
+        self.bounds.bytes_total = bytes_total;
+        while self.cost_bytes > bytes_total {
+            self.evict_oldest_of_all();
+        }
+    }
+
     /// A reader of this topic comes. It must [`leave`](Self::leave) again.
     pub(crate) fn enter(&mut self, topic: &Topic, now: Instant) -> TopicKey {
         let key = self.find_or_add(topic, now);
@@ -171,19 +209,13 @@ impl Topics {
         self.n_evictions
     }
 
-    /// The next events of some topics after `position`, by sequence. Where `n_evictions_before` is given,
-    /// what was among the first so many to be given up is not missed: it was gone before the reader came.
-    pub(crate) fn read(
-        &self,
-        keys: &[TopicKey],
-        position: u64,
-        n_evictions_before: Option<u64>,
-        limit: BatchLimit,
-    ) -> Reading {
+    /// The next events of some topics after a place, by sequence.
+    pub(crate) fn read(&self, keys: &[TopicKey], place: Place, limit: BatchLimit) -> Reading {
         // A topic gives up its oldest event first, so the last one that it gave up tells for all.
         let lost = |key: &TopicKey| {
             let log = &self.slots[key.0].log;
-            log.evicted_through() > position && n_evictions_before.is_none_or(|n| log.last_eviction() > n)
+            let was_there = place.n_evictions_before.is_none_or(|n| log.last_eviction() > n);
+            log.evicted_through() > place.told_through() && was_there
         };
         if keys.iter().any(lost) {
             return Reading::Lost;
@@ -192,12 +224,15 @@ impl Topics {
         // topics, most have nothing to tell.
         let mut heads: Vec<(&Arc<Entry>, _)> = Vec::new();
         for key in keys {
-            let mut rest = self.slots[key.0].log.after(position);
+            let mut rest = self.slots[key.0].log.after(place.position, place.newest_through);
             heads.extend(rest.next().map(|next| (next, rest)));
         }
         let mut entries: Vec<Arc<Entry>> = Vec::new();
         let mut bytes = 0;
         while let Some(index) = (0..heads.len()).min_by_key(|index| heads[*index].0.sequence()) {
+            if heads[index].0.sequence() > limit.through {
+                return Reading::Batch { entries, position: limit.through, more: true };
+            }
             if let Some(last) = entries.last()
                 && (entries.len() >= limit.events || bytes >= limit.bytes)
             {
@@ -217,7 +252,12 @@ impl Topics {
 
     /// How many events of some topics lie after `position`.
     pub(crate) fn count_after(&self, keys: &[TopicKey], position: u64) -> usize {
-        keys.iter().map(|key| self.slots[key.0].log.after(position).len()).sum()
+        keys.iter().map(|key| self.slots[key.0].log.count_after(position)).sum()
+    }
+
+    /// What happens to a slow reader of some topics: the most careful policy among theirs.
+    pub(crate) fn slow_readers(&self, keys: &[TopicKey]) -> SlowReaders {
+        keys.iter().map(|key| self.slots[key.0].slow_readers).min().unwrap_or_default()
     }
 
     /// The last sequence that any of these topics gave up.
@@ -261,9 +301,11 @@ impl Topics {
         if let Some(key) = self.by_name.get(topic) {
             return *key;
         }
+        let slow_readers = self.slow_readers.of(topic);
         let slot = Slot {
             topic: topic.clone(),
-            log: TopicLog::evicted_through_from(self.forgotten.remove(topic)),
+            slow_readers,
+            log: TopicLog::new(self.forgotten.remove(topic), slow_readers == SlowReaders::Newest),
             bell: Arc::default(),
             n_readers: 0,
             used_at: now,
@@ -312,18 +354,26 @@ impl Topics {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::entry::tests::entry;
 
     const NAMES: [&str; 4] = ["a", "b", "c", "d"];
-    const ALL: BatchLimit = BatchLimit { events: usize::MAX, bytes: usize::MAX };
+    const ALL: BatchLimit = BatchLimit { events: usize::MAX, bytes: usize::MAX, through: u64::MAX };
+
+    fn at(position: u64) -> Place {
+        Place::at(position)
+    }
+
+    fn new_topics(bounds: Bounds) -> Topics {
+        Topics::new(bounds, HubConfig::default().slow_readers_per_topic())
+    }
 
     /// A source of numbers that is the same in every run.
-    struct Numbers(u64);
+    pub(crate) struct Numbers(pub(crate) u64);
 
     impl Numbers {
-        fn below(&mut self, limit: u64) -> u64 {
+        pub(crate) fn below(&mut self, limit: u64) -> u64 {
             self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (self.0 >> 33) % limit
         }
@@ -349,7 +399,7 @@ mod tests {
         let mut n_told = [0, 0];
         for seed in 0..30 {
             let mut numbers = Numbers(seed);
-            let mut topics = Topics::new(Bounds {
+            let mut topics = new_topics(Bounds {
                 events_per_topic: 1 + numbers.below(12) as usize,
                 bytes_per_topic: 6_000,
                 bytes_total: 12_000,
@@ -377,7 +427,7 @@ mod tests {
                             names.iter().map(|name| topics.enter(&Topic::parse(name).unwrap(), now)).collect();
                         let expected =
                             published.iter().filter(|(sequence, name)| *sequence > position && names.contains(name));
-                        match topics.read(&keys, position, None, ALL) {
+                        match topics.read(&keys, at(position), ALL) {
                             Reading::Batch { entries, position, more } => {
                                 let read = entries.iter().map(|entry| (entry.sequence(), entry.topic().as_str()));
                                 assert!(read.eq(expected.copied()), "seed {seed}");
@@ -403,7 +453,7 @@ mod tests {
     #[test]
     fn what_was_gone_before_a_reader_came_does_not_hide_what_is_lost_after() {
         let now = Instant::now();
-        let mut topics = Topics::new(Bounds {
+        let mut topics = new_topics(Bounds {
             events_per_topic: 10,
             bytes_per_topic: 1 << 20,
             bytes_total: 1 << 20,
@@ -416,17 +466,48 @@ mod tests {
         }
         let keys = ["a", "b"].map(|name| topics.enter(&Topic::parse(name).unwrap(), now));
         let before = Some(topics.n_evictions());
-        let Reading::Batch { entries, .. } = topics.read(&keys, 0, before, ALL) else { panic!("nothing is missed") };
+        let Reading::Batch { entries, .. } = topics.read(&keys, Place { n_evictions_before: before, ..at(0) }, ALL)
+        else {
+            panic!("nothing is missed")
+        };
         assert_eq!(entries.len(), 20);
         topics.append(entry(41, "b", "x", now), now);
-        assert!(matches!(topics.read(&keys, 0, before, ALL), Reading::Lost), "the first of b is gone now");
-        assert!(matches!(topics.read(&keys, 1, before, ALL), Reading::Batch { .. }), "this reader had it");
+        assert!(
+            matches!(topics.read(&keys, Place { n_evictions_before: before, ..at(0) }, ALL), Reading::Lost),
+            "the first of b is gone now"
+        );
+        assert!(
+            matches!(topics.read(&keys, Place { n_evictions_before: before, ..at(1) }, ALL), Reading::Batch { .. }),
+            "this reader had it"
+        );
+    }
+
+    #[test]
+    fn what_takes_more_than_it_may_from_now_on_gives_up_its_oldest_events() {
+        let now = Instant::now();
+        let mut topics = new_topics(Bounds {
+            events_per_topic: 10,
+            bytes_per_topic: 1 << 20,
+            bytes_total: 1 << 20,
+            event_ttl: None,
+            topic_ttl: None,
+        });
+        for sequence in 1..=10 {
+            topics.append(entry(sequence, NAMES[sequence as usize % 3], "x", now), now);
+        }
+        let keys = NAMES.map(|name| topics.enter(&Topic::parse(name).unwrap(), now));
+        topics.set_bytes_total(topics.cost_bytes() - 1);
+        check_bookkeeping(&topics);
+        assert_eq!((topics.oldest(&keys), topics.evicted_through(&keys)), (Some(2), 1));
+        topics.set_bytes_total(0);
+        check_bookkeeping(&topics);
+        assert_eq!((topics.oldest(&keys), topics.evicted_through(&keys)), (None, 10));
     }
 
     #[test]
     fn names_that_readers_make_up_push_no_event_out() {
         let now = Instant::now();
-        let mut topics = Topics::new(Bounds {
+        let mut topics = new_topics(Bounds {
             events_per_topic: 10,
             bytes_per_topic: 2_000,
             bytes_total: 2_000,
@@ -439,14 +520,14 @@ mod tests {
         }
         topics.append(entry(2, "a", "x", now), now);
         let keys = [topics.enter(&Topic::parse("a").unwrap(), now)];
-        let Reading::Batch { entries, .. } = topics.read(&keys, 0, None, ALL) else { panic!("nothing is lost") };
+        let Reading::Batch { entries, .. } = topics.read(&keys, at(0), ALL) else { panic!("nothing is lost") };
         assert_eq!(entries.len(), 2);
     }
 
     #[test]
     fn a_reading_in_steps_is_the_reading_in_one() {
         let now = Instant::now();
-        let mut topics = Topics::new(Bounds {
+        let mut topics = new_topics(Bounds {
             events_per_topic: 1_000,
             bytes_per_topic: 1 << 20,
             bytes_total: 1 << 20,
@@ -457,10 +538,10 @@ mod tests {
             topics.append(entry(sequence, NAMES[sequence as usize % 3], "0123456789", now), now);
         }
         let keys: Vec<_> = NAMES.iter().map(|name| topics.enter(&Topic::parse(name).unwrap(), now)).collect();
-        for limit in [BatchLimit { events: 7, bytes: usize::MAX }, BatchLimit { events: 99, bytes: 1 }, ALL] {
+        for limit in [BatchLimit { events: 7, ..ALL }, BatchLimit { events: 99, bytes: 1, ..ALL }, ALL] {
             let (mut position, mut sequences, mut goes_on) = (0, Vec::new(), true);
             while goes_on {
-                let Reading::Batch { entries, position: next, more } = topics.read(&keys, position, None, limit) else {
+                let Reading::Batch { entries, position: next, more } = topics.read(&keys, at(position), limit) else {
                     panic!("nothing was evicted");
                 };
                 sequences.extend(entries.iter().map(|entry| entry.sequence()));

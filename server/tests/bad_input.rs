@@ -57,6 +57,8 @@ async fn what_cannot_be_published_is_refused_and_leaves_no_trace() {
     for reserved in ["connected", "heartbeat", "gap", "closing", "x%2Bgzip", ""] {
         check(&format!("topic=a&type={reserved}"), b"x", (400, "bad-event-type")).await;
     }
+    check("topic=a&key=", b"x", (400, "bad-key")).await;
+    check("topic=a&key=b%0Ac", b"x", (400, "bad-key")).await;
     check("topic=a", b"ok \xff", (400, "body-not-utf8")).await;
     check("topic=a", &[b'x'; 1_001], (413, "body-too-large")).await;
     assert_eq!(hub.head().sequence, 0);

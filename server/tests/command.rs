@@ -219,6 +219,8 @@ fn a_wrong_start_is_refused_in_one_sentence() {
     };
     check(&["serve", "--listen", "0.0.0.0:0"], "require_auth must be set to false by name");
     check(&["serve", "--heartbeat-interval", "0"], "heartbeat_interval must be more than zero");
+    check(&["serve", "--heartbeat-interval", "0"], "(from the flag --heartbeat-interval)");
+    check(&["serve", "--preset", "production"], "require_auth must be set to false by name");
     check(&["serve", "--www", "/no/such/folder"], "www must be a folder");
     check(&["tail", "http://127.0.0.1:1/", "--topic", "a", "--base-reconnect-delay", "1e18"], "at most a year");
     check(&["tail", "https://127.0.0.1/", "--topic", "a"], "https is not built in yet");
@@ -228,6 +230,78 @@ fn a_wrong_start_is_refused_in_one_sentence() {
     let output = misspelt.env("HEARTWIRE_EVENT_TLL", "5").output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("is it HEARTWIRE_EVENT_TTL?"), "{stderr}");
+}
+
+/// A file of this test's own.
+fn file(name: &str, content: impl AsRef<[u8]>) -> String {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_configuration_in_force_is_shown_with_where_it_came_from() {
+    let path = file("shown.toml", "# ours\npreset = 'low-memory'\nheartbeat_interval = 5\nmax_connections = 9\n");
+    let mut command = heartwire(&["config", "--config", &path, "--max-connections", "off"]);
+    command.env("HEARTWIRE_MAX_CONNECTIONS", "7").env("HEARTWIRE_EVENT_TTL", "0.5");
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<&str> = text.lines().collect();
+    for expected in [
+        "listen = \"127.0.0.1:8080\"  # the default",
+        &format!("preset = \"low-memory\"  # line 2 of {path}"),
+        &format!("heartbeat_interval = 5  # line 3 of {path}"),
+        "max_connections = \"off\"  # the flag --max-connections",
+        "event_ttl = 0.5  # the environment variable HEARTWIRE_EVENT_TTL",
+        "topic_ttl = 300  # the preset low-memory",
+    ] {
+        assert!(lines.contains(&expected), "{expected} in {text}");
+    }
+
+    let values = |text: &str| -> Vec<String> {
+        let settings = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        settings.map(|line| line.split("  # ").next().unwrap().to_owned()).collect()
+    };
+    let again = file("again.toml", &text);
+    let output = heartwire(&["config"]).env("HEARTWIRE_CONFIG", &again).output().unwrap();
+    assert_eq!(values(&String::from_utf8(output.stdout).unwrap()), values(&text));
+    let server = Server::start(&["--config", &again]);
+    let mut health = server.send("GET /events/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut answer = String::new();
+    health.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("\"max_connections\":null,\"heartbeat_interval\":5.0"), "{answer}");
+}
+
+#[test]
+fn a_wrong_file_is_refused_in_one_sentence_that_names_it() {
+    let check = |path: &str, expected: &str| {
+        for command in ["config", "serve"] {
+            let output = run(&[command, "--config", path]);
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success() && output.stdout.is_empty());
+            assert!(stderr.contains(path) && stderr.contains(expected), "{stderr}");
+            assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        }
+    };
+    let check_text = |text: &str, expected: &str| check(&file("wrong.toml", text), expected);
+    check_text("\nheartbeat_intervall = 5", "heartbeat_intervall in line 2 of");
+    check_text("\nheartbeat_intervall = 5", "is not a setting; is it heartbeat_interval?");
+    check_text("heartbeat_interval = 'soon'", "heartbeat_interval must be a number of seconds, such as 15 or 0.5;");
+    check_text("heartbeat_interval = true", "heartbeat_interval must be a number of seconds");
+    check_text("max_body_bytes = 0", "max_body_bytes must be more than zero (from line 1 of");
+    check_text("listen = '0.0.0.0:8080'", "require_auth must be set to false by name");
+    check_text("preset = 'edge'", "preset must be development, production, high-traffic, low-memory or auto");
+    check_text("event_ttl = 1\nevent_ttl = 2", "line 2 of");
+    check_text("event_ttl = 1\nevent_ttl = 2", "is not TOML: duplicate key");
+    check_text("event_ttl 5", "is not TOML: key with no value");
+    check_text("[history]\nevent_ttl = 5", "history in line 1 of");
+    check(&file("wrong.toml", b"www = '\xff'"), "is not UTF-8 text");
+    check("/no/such/file.toml", "cannot be read: No such file or directory");
+    check(env!("CARGO_TARGET_TMPDIR"), "cannot be read: Is a directory");
+    // For root, a file that nobody may read is no obstacle; one that fails to be read is.
+    #[cfg(target_os = "linux")]
+    check("/proc/self/mem", "cannot be read: Input/output error");
 }
 
 #[test]

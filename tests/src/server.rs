@@ -84,13 +84,21 @@ impl Server {
         Ok(answer["id"].as_str().context("the answer has an id")?.to_owned())
     }
 
-    /// Publishes many events in one request.
+    /// Publishes many events of one topic in one request.
     ///
     /// # Errors
     /// They were refused.
     pub async fn publish_all(&self, topic: &str, payloads: &[String]) -> Result<()> {
-        let lines: Vec<String> =
-            payloads.iter().map(|data| serde_json::json!({ "topic": topic, "data": data }).to_string()).collect();
+        let lines: Vec<_> = payloads.iter().map(|data| serde_json::json!({ "topic": topic, "data": data })).collect();
+        self.publish_lines(&lines).await
+    }
+
+    /// Publishes many events in one request: `topic`, `type` and `data` of each.
+    ///
+    /// # Errors
+    /// They were refused.
+    pub async fn publish_lines(&self, lines: &[serde_json::Value]) -> Result<()> {
+        let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
         self.client
             .post(self.url("/events"))
             .header("content-type", "application/x-ndjson")

@@ -1,4 +1,5 @@
-//! Sets up the peers, builds what is Rust, and becomes the benchmark: `cargo xtask bench`.
+//! Sets up the peers, builds what is Rust, and becomes the benchmark: `cargo xtask bench`. The soak is a
+//! part of the same program and needs no peer: `cargo xtask soak`.
 //!
 //! A peer that this machine cannot have is left out by the benchmark itself, with a sentence; the
 //! reason why it could not be set up is told here.
@@ -20,13 +21,23 @@ pub(crate) fn bench(quick: bool, only: &[String], save: bool) -> Result<()> {
             println!("{peer} cannot be set up: {err:#}");
         }
     }
-    let mut build = toolchain::cargo("build");
-    build.args(["--release", "--package", "heartwire", "--package", "heartwire-bench"]);
-    shell::run("building the server and the benchmark (some minutes the first time)", &mut build)?;
-    let mut bench = Command::new(tree::release_binary("heartwire-bench"));
+    let mut bench = built()?;
     bench.args(quick.then_some("--quick")).args(save.then_some("--save"));
     bench.args(only.iter().flat_map(|name| ["--only", name]));
     start::become_program(&mut bench)
+}
+
+/// Soaks the server; `flags` go to the soak as they are.
+pub(crate) fn soak(flags: &[String]) -> Result<()> {
+    start::become_program(built()?.arg("soak").args(flags))
+}
+
+/// The benchmark, built together with the server.
+fn built() -> Result<Command> {
+    let mut build = toolchain::cargo("build");
+    build.args(["--release", "--package", "heartwire", "--package", "heartwire-bench"]);
+    shell::run("building the server and the benchmark (some minutes the first time)", &mut build)?;
+    Ok(Command::new(tree::release_binary("heartwire-bench")))
 }
 
 /// Into an environment of its own, so that no Python of the system changes.

@@ -57,6 +57,12 @@ enum Chore {
         #[arg(long)]
         save: bool,
     },
+    /// Let thousands of readers come and go for minutes: is anything lost, doubled or leaked?
+    Soak {
+        /// --readers 10000, --minutes 10, --rate 20 (events a second), --churn 1 (per cent of the readers a second), --seed 1
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
     /// Check formatting, lints, documentation and licences
     Ci,
 }
@@ -68,6 +74,7 @@ fn main() -> ExitCode {
         Chore::Build => client::build(),
         Chore::Size => size::size(),
         Chore::Bench { quick, only, save } => bench::bench(quick, &only, save),
+        Chore::Soak { flags } => bench::soak(&flags),
         Chore::Ci => ci::ci(),
     };
     match done {

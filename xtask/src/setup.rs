@@ -65,6 +65,14 @@ pub(crate) fn browsers() -> Result<Browsers> {
     })
 }
 
+/// curl and Python, which decode compressed streams in the end-to-end tests as Node and the browsers do.
+pub(crate) fn decoders() -> Result<()> {
+    if shell::find("curl", &[]).is_none() || shell::find("python3", &[]).is_none() {
+        apt_install("installing curl and Python (some seconds)", &["curl", "python3"])?;
+    }
+    Ok(())
+}
+
 /// Installs Debian packages, or says that someone must.
 pub(crate) fn apt_install(what: &str, packages: &[&str]) -> Result<()> {
     if shell::ask(Command::new("dpkg").arg("-s").args(packages)).is_some() {

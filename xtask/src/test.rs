@@ -151,6 +151,7 @@ fn js() -> Result<Tally> {
 
 fn end_to_end() -> Result<Tally> {
     let browsers = setup::browsers()?;
+    setup::decoders()?;
     client::build()?;
     start::build_server()?;
     let mut cargo = toolchain::cargo("test");

@@ -108,11 +108,15 @@ export type GapReason = 'evicted' | 'other-epoch' | 'lagged' | 'bad-cursor' | 'u
 /**
  * Events are gone for this reader; what follows is complete again. The moment to load afresh whatever
  * is kept in step by events. Dispatched under the type `gap`.
+ *
+ * It comes at the begin of a stream, and for the reason `lagged` in the middle of one, where the server
+ * moves slow readers forward. Then some events of the gap may follow after all, with ids inside it: each
+ * once, in order, and of each key the newest.
  */
 export class GapEvent extends Event {
   /** The last event id before the gap; `null` when the resume point made no sense to the server. */
   readonly from: string | null;
-  /** The first event id after the gap: the stream goes on after it. */
+  /** The last event id of the gap: what comes after it is complete again. */
   readonly to: string;
   /** Why the events are gone. */
   readonly reason: GapReason;

@@ -389,6 +389,30 @@ test('a refused poll is told once, and its Retry-After is kept', async () => {
   stream.close();
 });
 
+test('a poll that is given up half way is no error', async () => {
+  const stream = new EventStream(URL_OF_STREAM, { ...QUICK, enabled: false });
+  const errors = [];
+  stream.addEventListener('error', (event) => errors.push(event.code));
+  const halfway = new Promise((resolve) => {
+    answer((_, signal) => {
+      const body = new ReadableStream({
+        start: (controller) => signal.addEventListener('abort', () => controller.error(signal.reason)),
+        pull: resolve,
+      });
+      return new Response(body);
+    });
+  });
+  await halfway;
+  // So that the head is read, too.
+  await new Promise((resolve) => setTimeout(resolve));
+  const reopening = made();
+  stream.enabled = true;
+  (await reopening).greet();
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.deepEqual(errors, []);
+  stream.close();
+});
+
 test('a poll that is answered with nonsense has failed', async () => {
   const stream = new EventStream(URL_OF_STREAM, { ...QUICK, enabled: false });
   answer(() => new Response('<h1>Welcome to our hotel</h1>'));

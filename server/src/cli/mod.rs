@@ -2,9 +2,11 @@
 //!
 //! Commands write what they are asked for to standard output, and everything else to standard error.
 
+mod config;
 mod failure;
 mod host_stats;
 mod http;
+mod machine;
 mod pipe;
 mod publish;
 mod serve;
@@ -26,7 +28,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(Box<settings::ServeArgs>),
+    Serve(serve::ServeArgs),
+    Config(config::ConfigArgs),
     Pipe(pipe::PipeArgs),
     Publish(publish::PublishArgs),
     Tail(tail::TailArgs),
@@ -39,12 +42,15 @@ enum Command {
 pub fn run(cli: Cli) -> Result<(), Failure> {
     let mut builder = match cli.command {
         Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
-        Command::Pipe(_) | Command::Publish(_) | Command::Tail(_) => tokio::runtime::Builder::new_current_thread(),
+        Command::Config(_) | Command::Pipe(_) | Command::Publish(_) | Command::Tail(_) => {
+            tokio::runtime::Builder::new_current_thread()
+        }
     };
     let runtime = builder.enable_all().build().map_err(|err| Failure::new("cannot start", &err))?;
     let ended = runtime.block_on(async {
         match cli.command {
-            Command::Serve(args) => serve::run(*args).await,
+            Command::Serve(args) => serve::run(args).await,
+            Command::Config(args) => config::run(&args),
             Command::Pipe(args) => pipe::run(args).await,
             Command::Publish(args) => publish::run(args).await,
             Command::Tail(args) => tail::run(args).await,

@@ -1,22 +1,32 @@
 //! `heartwire serve`: a hub of its own.
 
-use super::settings::{ServeArgs, check_environment};
+use super::settings::{Effective, SettingArgs};
 use super::{Failure, host_stats, www};
 use crate::config::ServeConfig;
 use crate::routes::{admin_router, not_found, router};
 use crate::serve::guard::{self, Guard};
 use crate::{Hub, Shutdown};
 use axum::Router;
+use clap::Args;
 use std::io::{IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
 
+/// Run a hub.
+///
+/// Prints one line when it is ready, with the address that it really bound. Each setting has one name
+/// everywhere: --heartbeat-interval is HEARTWIRE_HEARTBEAT_INTERVAL in the environment and
+/// heartbeat_interval in the file of --config (or HEARTWIRE_CONFIG). A flag wins over the environment, the
+/// environment over the file, the file over the preset. Spans are seconds, fractions allowed. What can be
+/// switched off takes `off`. `heartwire config` shows what is in force.
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
 pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
-    check_environment(std::env::vars_os().map(|(name, _)| name))?;
-    let config = args.into_config();
-    config.check()?;
-    if let Some(folder) = config.www.as_ref().filter(|folder| !folder.is_dir()) {
-        return Err(Failure::of(format!("www must be a folder, and {} is none", folder.display())));
-    }
+    let effective = Effective::load(&args.settings, std::env::vars_os())?;
+    let config = effective.config();
     log_to_standard_error();
 
     let hub = Hub::new(config.hub.clone())?;
@@ -30,7 +40,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     }
     // A reader of the line may have gone; the server is ready all the same.
     let _ = writeln!(std::io::stdout(), "heartwire is listening on http://{address}/");
-    crate::serve(listener, app(&config, hub), shutdown).await;
+    crate::serve(listener, app(config, hub), shutdown).await;
     Ok(())
 }
 

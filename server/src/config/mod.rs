@@ -1,14 +1,22 @@
 //! Every setting, with its unit, its default and what happens at the limit.
 //!
 //! [`HubConfig`] is what a library user sets. [`ServeConfig`] is what the binary adds around it.
-//! Both are plain structs: text, flags and the environment become typed values in the command line,
-//! before they come in here.
+//! [`Preset`] names values that go together. All are plain: text, flags, files and the environment become
+//! typed values in the command line, before they come in here. The text over each field is the one that
+//! `heartwire serve --help`, `heartwire config` and docs/configuration.md show.
 
 mod hub;
+mod preset;
 mod serve;
+mod topic_pattern;
+mod topic_rule;
 
 pub use hub::HubConfig;
+pub use preset::{Machine, Preset};
 pub use serve::ServeConfig;
+pub use topic_pattern::{TopicPattern, TopicPatternError};
+pub(crate) use topic_rule::PerTopic;
+pub use topic_rule::{SlowReaders, TopicRule};
 
 use std::fmt;
 use std::time::Duration;

@@ -1,21 +1,26 @@
 //! The settings of the binary around its hub.
 
-use super::{ConfigError, HubConfig, span_problem};
+use super::{ConfigError, HubConfig, Preset, span_problem};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// How `heartwire serve` behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(documented::DocumentedFields))]
 pub struct ServeConfig {
     /// The address to listen on. Port 0 takes a free one. Default 127.0.0.1:8080.
     pub listen: SocketAddr,
-    /// Whether readers and publishers must say who they are. `None`: no on a loopback address, yes
-    /// on any other. Default: `None`.
+    /// Values that go together, for whatever is not set by name. `development`, `production`,
+    /// `high-traffic`, `low-memory`, or `auto`, which sizes them from the memory and the processors of
+    /// the machine or container. Default: off.
+    pub preset: Option<Preset>,
+    /// Whether readers and publishers must say who they are. `auto`: no on a loopback address, yes
+    /// on any other and with the preset `production`. Default: auto.
     pub require_auth: Option<bool>,
-    /// A folder to serve at `/`. Default: none.
+    /// A folder of files to serve at `/`. Default: off.
     pub www: Option<PathBuf>,
-    /// How often to publish the machine's own figures under the topic `host`. Default: never.
+    /// How often to publish the machine's own figures under the topic `host`. Default: off.
     pub host_stats_interval: Option<Duration>,
     /// The hub.
     pub hub: HubConfig,
@@ -26,6 +31,7 @@ impl Default for ServeConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            preset: None,
             require_auth: None,
             www: None,
             host_stats_interval: None,
@@ -45,13 +51,19 @@ impl ServeConfig {
         if let Some(problem) = span_problem(self.host_stats_interval) {
             return refuse("host_stats_interval", problem);
         }
+        let is_reachable = !self.listen.ip().is_loopback();
         match self.require_auth {
             Some(true) => {
                 refuse("require_auth", "cannot be true: this version knows no identities yet, only open access")
             }
-            None if !self.listen.ip().is_loopback() => refuse(
+            None if is_reachable => refuse(
                 "require_auth",
                 "must be set to false by name to listen beyond this machine: \
+                 this version knows only open access, so everybody who reaches the address can read and publish",
+            ),
+            None if self.preset == Some(Preset::Production) => refuse(
+                "require_auth",
+                "must be set to false by name with the preset production: \
                  this version knows only open access, so everybody who reaches the address can read and publish",
             ),
             Some(false) | None => Ok(()),
@@ -65,10 +77,12 @@ mod tests {
 
     #[test]
     fn open_access_beyond_this_machine_is_asked_for_by_name() {
-        let check = |listen: &str, require_auth: Option<bool>, expected: Option<&str>| {
-            let config = ServeConfig { listen: listen.parse().unwrap(), require_auth, ..ServeConfig::default() };
+        let check_with = |preset, listen: &str, require_auth: Option<bool>, expected: Option<&str>| {
+            let listen = listen.parse().unwrap();
+            let config = ServeConfig { listen, preset, require_auth, ..ServeConfig::default() };
             assert_eq!(config.check().err().map(|err| err.setting), expected, "{listen} {require_auth:?}");
         };
+        let check = |listen, require_auth, expected| check_with(None, listen, require_auth, expected);
         check("127.0.0.1:0", None, None);
         check("[::1]:0", None, None);
         check("0.0.0.0:0", None, Some("require_auth"));
@@ -76,5 +90,8 @@ mod tests {
         check("192.0.2.1:80", None, Some("require_auth"));
         check("0.0.0.0:0", Some(false), None);
         check("127.0.0.1:0", Some(true), Some("require_auth"));
+        check_with(Some(Preset::Production), "127.0.0.1:0", None, Some("require_auth"));
+        check_with(Some(Preset::Production), "127.0.0.1:0", Some(false), None);
+        check_with(Some(Preset::Development), "127.0.0.1:0", None, None);
     }
 }

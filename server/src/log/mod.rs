@@ -12,7 +12,7 @@ pub(crate) mod suite;
 
 pub use memory::MemoryLog;
 
-use heartwire_protocol::{Cursor, Data, Epoch, EventType, Topic};
+use heartwire_protocol::{Cursor, Data, Epoch, EventKey, EventType, Topic};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,8 +28,19 @@ pub struct NewEvent {
     pub topic: Topic,
     /// What a page listens for.
     pub event_type: EventType,
+    /// What it is about: a reader that is given the newest of each key gets no older event of this topic
+    /// with the same one. Without a key it counts under its event type.
+    pub key: Option<EventKey>,
     /// The payload.
     pub data: Data,
+}
+
+impl NewEvent {
+    /// An event without a key.
+    #[must_use]
+    pub fn new(topic: Topic, event_type: EventType, data: Data) -> Self {
+        Self { topic, event_type, key: None, data }
+    }
 }
 
 /// An event as the log has it.

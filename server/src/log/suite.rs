@@ -136,7 +136,7 @@ impl Tail for Listener {
 }
 
 fn event(topic: &str, data: &str) -> NewEvent {
-    NewEvent { topic: Topic::parse(topic).unwrap(), event_type: EventType::default(), data: Data::new(data) }
+    NewEvent::new(Topic::parse(topic).unwrap(), EventType::default(), Data::new(data))
 }
 
 fn cursor(log: &dyn Log, sequence: u64) -> Cursor {

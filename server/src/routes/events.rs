@@ -1,12 +1,18 @@
 //! `GET /events`: the stream.
 
+use super::accept_encoding;
 use super::query::StreamQuery;
 use crate::hub::Hub;
 use crate::problem::Problem;
-use crate::stream::EventStream;
+use crate::stream::{EventStream, Packing};
 use axum::extract::State;
+use axum::http::HeaderMap;
 
-pub(super) async fn stream(query: StreamQuery, State(hub): State<Hub>) -> Result<EventStream, Problem> {
+pub(super) async fn stream(
+    query: StreamQuery,
+    headers: HeaderMap,
+    State(hub): State<Hub>,
+) -> Result<EventStream, Problem> {
     // Before the look at the switch, so that a stream which just slips in is ended by the throw.
     let switched_off_total = hub.switched_off_total();
     if !hub.is_enabled() {
@@ -14,5 +20,14 @@ pub(super) async fn stream(query: StreamQuery, State(hub): State<Hub>) -> Result
     }
     let permit = hub.stream_permit().ok_or(Problem::TooManyConnections)?;
     let subscription = hub.subscribe(&query.topics, query.resume);
-    Ok(EventStream::new(subscription.ending_with_the_switch(switched_off_total), query.frames, permit))
+    let packing = packing(&query, &hub, &headers);
+    Ok(EventStream::new(subscription.ending_with_the_switch(switched_off_total), packing, permit))
+}
+
+/// Gzip wins over frames: what is compressed already is not compressed again.
+fn packing(query: &StreamQuery, hub: &Hub, headers: &HeaderMap) -> Packing {
+    if hub.config().compresses_streams_of(&query.topics) && accept_encoding::accepts_gzip(headers) {
+        return Packing::Gzip(hub.gzip_context(&query.topics));
+    }
+    if query.frames { Packing::Frames } else { Packing::Plain }
 }

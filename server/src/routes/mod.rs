@@ -1,5 +1,6 @@
 //! The HTTP interface, one file per resource. Handlers are thin: extractors parse, the hub acts.
 
+mod accept_encoding;
 mod admin;
 mod events;
 mod health;

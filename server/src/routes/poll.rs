@@ -16,11 +16,12 @@ use heartwire_protocol::answer::{PollAnswer, PolledEvent};
 use std::sync::Arc;
 
 /// What one answer holds at most; its cursor then points at the last event that it has.
-const ANSWER: BatchLimit = BatchLimit { events: 1_000, bytes: 1024 * 1024 };
+const ANSWER: BatchLimit = BatchLimit { events: 1_000, bytes: 1024 * 1024, through: u64::MAX };
 
 pub(super) async fn poll(query: PollQuery, State(hub): State<Hub>) -> impl IntoResponse {
     let mut subscription = hub.subscribe(&query.topics, query.resume);
     let gap = subscription.take_gap();
+    let begin = subscription.cursor();
     // A client without a cursor wants one, and a client with a gap wants to know at once.
     let delivery = if query.resume == Resume::Live || gap.is_some() {
         subscription.read(ANSWER)
@@ -29,12 +30,14 @@ pub(super) async fn poll(query: PollQuery, State(hub): State<Hub>) -> impl IntoR
         // Reading once more moves the cursor past what other topics got in the meantime.
         waited.ok().or_else(|| subscription.read(ANSWER))
     };
-    let events = match delivery {
-        Some(Delivery::Events(entries)) => entries.iter().map(polled).collect(),
-        // Whatever ended it is told by the next poll, which resumes from the same cursor.
-        Some(Delivery::Gap(_) | Delivery::Ended(_)) | None => Vec::new(),
+    let (events, cursor) = match delivery {
+        Some(Delivery::Events(entries)) => (entries.iter().map(polled).collect(), subscription.cursor()),
+        None => (Vec::new(), subscription.cursor()),
+        // Whatever came between is told by the next poll, which resumes from the same cursor: a poll is
+        // never moved forward, since it holds nobody up.
+        Some(Delivery::Gap(_) | Delivery::Ended(_)) => (Vec::new(), begin),
     };
-    let answer = PollAnswer { events, cursor: subscription.cursor().to_string(), gap };
+    let answer = PollAnswer { events, cursor: cursor.to_string(), gap };
     ([(header::CACHE_CONTROL, "no-store")], Json(answer))
 }
 

@@ -11,7 +11,7 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use heartwire_protocol::{Data, EventType, Topic};
+use heartwire_protocol::{Data, EventKey, EventType, Topic};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -43,8 +43,9 @@ pub(super) async fn publish(
         let cursors = hub.publish_all(events).await?;
         return Ok(Json(ManyAnswer { ids: cursors.iter().map(ToString::to_string).collect() }).into_response());
     }
-    let topic = query.topic.ok_or(Problem::NoTopic)?;
-    let cursor = hub.publish(&topic, &query.event_type.unwrap_or_default(), &payload.text).await?;
+    let PublishQuery { topic, event_type, key } = query;
+    let (topic, event_type) = (topic.ok_or(Problem::NoTopic)?, event_type.unwrap_or_default());
+    let cursor = hub.publish_event(NewEvent { topic, event_type, key, data: Data::new(&payload.text) }).await?;
     Ok(Json(OneAnswer { id: cursor.to_string() }).into_response())
 }
 
@@ -64,6 +65,7 @@ impl From<PublishError> for Problem {
     fn from(err: PublishError) -> Self {
         match err {
             PublishError::TooLarge { limit_bytes } => Self::EventTooLarge { limit_bytes },
+            PublishError::OutOfMemory => Self::OutOfMemory,
             PublishError::Log(err) => {
                 tracing::warn!(%err, "an event could not be published");
                 Self::LogUnavailable
@@ -103,10 +105,12 @@ struct Line<'a> {
     #[serde(borrow, rename = "type")]
     event_type: Option<Cow<'a, str>>,
     #[serde(borrow)]
+    key: Option<Cow<'a, str>>,
+    #[serde(borrow)]
     data: &'a RawValue,
 }
 
-/// The events of an NDJSON body. The query's topic and type stand in where a line names none.
+/// The events of an NDJSON body. The query's topic, type and key stand in where a line names none.
 fn parse_lines(text: &str, query: &PublishQuery) -> Result<Vec<NewEvent>, Problem> {
     text.split('\n')
         .zip(1..)
@@ -120,7 +124,7 @@ fn parse_line(line: &str, query: &PublishQuery) -> Result<NewEvent, String> {
     if !begins_an_object(line.as_bytes()) {
         return Err("is not a JSON object".into());
     }
-    let Line { topic, event_type, data } = serde_json::from_str(line).map_err(|err| json_error(&err))?;
+    let Line { topic, event_type, key, data } = serde_json::from_str(line).map_err(|err| json_error(&err))?;
     let topic = match topic {
         Some(text) => Topic::parse(&text).map_err(|err| format!("names a topic that {err}"))?,
         None => query.topic.clone().ok_or("names no topic, and neither does the query")?,
@@ -129,6 +133,10 @@ fn parse_line(line: &str, query: &PublishQuery) -> Result<NewEvent, String> {
         Some(text) => EventType::parse(&text).map_err(|err| format!("names an event type that {err}"))?,
         None => query.event_type.clone().unwrap_or_default(),
     };
+    let key = match key {
+        Some(text) => Some(EventKey::parse(&text).map_err(|err| format!("names a key that {err}"))?),
+        None => query.key.clone(),
+    };
     let data = if data.get().starts_with('"') {
         let text: Cow<'_, str> = serde_json::from_str(data.get()).map_err(|err| json_error(&err))?;
         Data::new(&text)
@@ -136,7 +144,7 @@ fn parse_line(line: &str, query: &PublishQuery) -> Result<NewEvent, String> {
         // Any other value is published as it was written, spaces and the order of members included.
         Data::new(data.get())
     };
-    Ok(NewEvent { topic, event_type, data })
+    Ok(NewEvent { topic, event_type, key, data })
 }
 
 fn json_error(err: &serde_json::Error) -> String {
@@ -151,7 +159,7 @@ mod tests {
     use super::*;
 
     fn query(topic: Option<&str>) -> PublishQuery {
-        PublishQuery { topic: topic.map(|text| Topic::parse(text).unwrap()), event_type: None }
+        PublishQuery { topic: topic.map(|text| Topic::parse(text).unwrap()), event_type: None, key: None }
     }
 
     #[test]
@@ -171,6 +179,19 @@ mod tests {
     }
 
     #[test]
+    fn a_line_without_a_key_takes_that_of_the_query() {
+        let check = |line: &str, of_query: Option<&str>, expected: Option<&str>| {
+            let key = of_query.map(|text| EventKey::parse(text).unwrap());
+            let events = parse_lines(line, &PublishQuery { key, ..query(Some("t")) }).unwrap();
+            assert_eq!(events[0].key.as_ref().map(EventKey::as_str), expected, "{line} {of_query:?}");
+        };
+        check(r#"{"key":"k","data":1}"#, None, Some("k"));
+        check(r#"{"key":"k","data":1}"#, Some("q"), Some("k"));
+        check(r#"{"data":1}"#, Some("q"), Some("q"));
+        check(r#"{"key":null,"data":1}"#, None, None);
+    }
+
+    #[test]
     fn a_bad_line_is_named_by_its_number() {
         let check = |line: &str, expected: &str| {
             let text = format!("{{\"topic\":\"t\",\"data\":1}}\n\n{line}\n{{\"topic\":\"t\",\"data\":2}}");
@@ -185,6 +206,8 @@ mod tests {
         check(r#"{"data":1}"#, "names no topic");
         check(r#"{"topic":"$t","data":1}"#, "names a topic that is a name that Heartwire keeps for itself");
         check(r#"{"topic":"t","type":"gap","data":1}"#, "names an event type that is a name");
+        check(r#"{"topic":"t","key":"","data":1}"#, "names a key that is empty");
+        check(r#"{"topic":"t","key":7,"data":1}"#, "is not an event at column");
         check(r#"{"topic":"t","data":"\ud800"}"#, "is not an event");
     }
 }

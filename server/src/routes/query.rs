@@ -6,7 +6,7 @@ use crate::subscription::Resume;
 use axum::extract::FromRequestParts;
 use axum::http::header::HeaderName;
 use axum::http::request::Parts;
-use heartwire_protocol::{EventType, Topic};
+use heartwire_protocol::{EventKey, EventType, Topic};
 use percent_encoding::percent_decode_str;
 use std::time::Duration;
 
@@ -37,6 +37,7 @@ pub(crate) struct PollQuery {
 pub(crate) struct PublishQuery {
     pub(crate) topic: Option<Topic>,
     pub(crate) event_type: Option<EventType>,
+    pub(crate) key: Option<EventKey>,
 }
 
 impl StreamQuery {
@@ -101,18 +102,21 @@ impl PublishQuery {
     fn parse(query: &str) -> Result<Self, Problem> {
         let mut topic = Once::new("topic");
         let mut event_type = Once::new("type");
+        let mut key = Once::new("key");
         for pair in pairs(query) {
             let Pair { name, value } = pair?;
             match name.as_str() {
                 "topic" => topic.set(value)?,
                 "type" => event_type.set(value)?,
+                "key" => key.set(value)?,
                 _ => return Err(Problem::UnknownParameter { name }),
             }
         }
         let topic = topic.value.map(|text| Topic::parse(&text)).transpose().map_err(Problem::BadTopic)?;
         let event_type =
             event_type.value.map(|text| EventType::parse(&text)).transpose().map_err(Problem::BadEventType)?;
-        Ok(Self { topic, event_type })
+        let key = key.value.map(|text| EventKey::parse(&text)).transpose().map_err(Problem::BadKey)?;
+        Ok(Self { topic, event_type, key })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::coding::Coding;
 use axum::http::response::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use std::time::SystemTime;
 
 /// The status line and the headers, for a body that ends with the connection.
@@ -29,9 +29,10 @@ pub(super) fn encode(parts: &Parts, coding: Coding) -> Vec<u8> {
     out
 }
 
-/// Whether the headers say that the body is no longer the one that the handler made.
-pub(super) fn tells_of_another_body(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::CONTENT_ENCODING) || headers.contains_key(header::CONTENT_LENGTH)
+/// Whether the headers say that the body is no longer the one that the handler made, which had this
+/// content coding.
+pub(super) fn tells_of_another_body(headers: &HeaderMap, coding: Option<&HeaderValue>) -> bool {
+    headers.get(header::CONTENT_ENCODING) != coding || headers.contains_key(header::CONTENT_LENGTH)
 }
 
 fn field(name: &str, value: &[u8], out: &mut Vec<u8>) {

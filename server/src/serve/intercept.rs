@@ -73,7 +73,7 @@ impl Service<Request<Incoming>> for Intercept {
 /// `Err`: the answer is left to hyper.
 fn take(mut answer: Response<Body>, coding: Coding) -> Result<Handover, Box<Response<Body>>> {
     let Some(takeover) = answer.extensions_mut().remove::<Takeover>() else { return Err(answer.into()) };
-    if answer.status() != StatusCode::OK || head::tells_of_another_body(answer.headers()) {
+    if answer.status() != StatusCode::OK || head::tells_of_another_body(answer.headers(), takeover.content_encoding()) {
         return Err(answer.into());
     }
     let (parts, body) = answer.into_parts();

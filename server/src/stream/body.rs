@@ -3,10 +3,12 @@
 //! What is ready together goes out together, in one piece.
 
 use super::takeover::Slot;
-use super::{EventStream, Takeover, script};
+use super::{EventStream, Next, Packing, StreamPlace, Takeover, script};
 use crate::coding::Coding;
+use crate::hub::Hub;
 use crate::limits::Permit;
-use crate::subscription::{Delivery, Ended, STREAM_BATCH, Subscription};
+use crate::membership::Membership;
+use crate::subscription::{Ended, Subscription, called_off};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
@@ -15,17 +17,29 @@ use hyper::body::Frame;
 use parking_lot::Mutex;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep};
 
 type Bytestream = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
+/// A stream that goes on. `None` inside once it has ended, or its reader was given up.
+type Going = Arc<Mutex<Option<Watched>>>;
+
+struct Watched {
+    bytes: Bytestream,
+    /// Since when the server has not come back for more: its reader takes nothing. `None` while it waits
+    /// for us.
+    idle_since: Option<Instant>,
+}
+
 /// A body that says all that the stream says, and the way to take the stream out of it.
 pub(super) fn of(stream: EventStream) -> (Body, Takeover) {
-    let opening = stream.opening.content();
+    let (opening, content_encoding) = (stream.opening.content(), stream.packing.content_encoding());
     let slot: Slot = Arc::new(Mutex::new(Some(Box::new(stream))));
-    let takeover = Takeover::new(&slot, opening.clone());
+    let takeover = Takeover::new(&slot, opening.clone(), content_encoding);
     (Body::from_stream(Lane { slot, progress: Progress::Opening(opening) }), takeover)
 }
 
@@ -44,7 +58,7 @@ struct Lane {
 enum Progress {
     Opening(Bytes),
     Opened,
-    GoingOn(Bytestream),
+    GoingOn(Going),
 }
 
 impl Stream for Lane {
@@ -58,19 +72,48 @@ impl Stream for Lane {
         }
         if let Progress::Opened = self.progress {
             let Some(stream) = self.slot.lock().take() else { return Poll::Ready(None) };
+            let max_idle_time = stream.subscription.hub().config().max_subscriber_idle_time;
             let writer = Writer::new(*stream);
             let bytes = stream::unfold(writer, async |mut writer| Some((writer.next_bytes().await?, writer)));
-            self.progress = Progress::GoingOn(Box::pin(bytes));
+            let going = Arc::new(Mutex::new(Some(Watched { bytes: Box::pin(bytes), idle_since: None })));
+            if let Some(max_idle_time) = max_idle_time {
+                tokio::spawn(give_up_when_idle(Arc::downgrade(&going), max_idle_time));
+            }
+            self.progress = Progress::GoingOn(going);
         }
-        let Progress::GoingOn(bytes) = &mut self.progress else { unreachable!("both others went on") };
-        bytes.poll_next_unpin(context).map(|bytes| bytes.map(Ok))
+        let Progress::GoingOn(going) = &self.progress else { unreachable!("both others went on") };
+        let mut going = going.lock();
+        let Some(watched) = going.as_mut() else { return Poll::Ready(None) };
+        let polled = watched.bytes.poll_next_unpin(context);
+        watched.idle_since = polled.is_ready().then(Instant::now);
+        polled.map(|bytes| bytes.map(Ok))
+    }
+}
+
+/// Ends a stream whose reader takes nothing for too long. Nobody would ask for its next bytes, so it cannot
+/// end itself.
+async fn give_up_when_idle(going: Weak<Mutex<Option<Watched>>>, max_idle_time: Duration) {
+    let mut look_at = Instant::now() + max_idle_time;
+    loop {
+        tokio::time::sleep_until(look_at).await;
+        let Some(going) = going.upgrade() else { return };
+        let mut watched = going.lock();
+        let Some(idle_since) = watched.as_ref().map(|watched| watched.idle_since) else { return };
+        look_at = idle_since.unwrap_or_else(Instant::now) + max_idle_time;
+        if look_at <= Instant::now() {
+            tracing::debug!("a client reads nothing");
+            let given_up = watched.take();
+            // Outside the lock, since it leaves its topics.
+            drop(watched);
+            drop(given_up);
+            return;
+        }
     }
 }
 
 /// A stream behind its opening.
 struct Writer {
-    subscription: Subscription,
-    frames: bool,
+    reader: Reader,
     heartbeat: Option<Interval>,
     rotate: Option<Pin<Box<Sleep>>>,
     closed: bool,
@@ -81,12 +124,12 @@ struct Writer {
 enum Happening {
     Rotation,
     Heartbeat,
-    Delivery(Delivery),
+    News(News),
 }
 
 impl Writer {
     fn new(stream: EventStream) -> Self {
-        let EventStream { subscription, opening: _, frames, permit } = stream;
+        let EventStream { subscription, opening: _, packing, permit } = stream;
         let config = subscription.hub().config();
         let heartbeat = config.heartbeat_interval.map(|period| {
             let mut interval = tokio::time::interval_at(Instant::now() + period, period);
@@ -94,55 +137,153 @@ impl Writer {
             interval
         });
         let rotate = script::lifetime(config).map(|lifetime| Box::pin(tokio::time::sleep(lifetime)));
-        Self { subscription, frames, heartbeat, rotate, closed: false, _permit: permit }
+        let reader = Reader::new(subscription, packing);
+        Self { reader, heartbeat, rotate, closed: false, _permit: permit }
     }
 
     async fn next_bytes(&mut self) -> Option<Bytes> {
         if self.closed {
             return None;
         }
-        let Self { heartbeat, rotate, subscription, .. } = self;
+        let Self { heartbeat, rotate, reader, .. } = self;
         let happening = tokio::select! {
             biased;
             () = due(rotate) => Happening::Rotation,
             () = tick(heartbeat) => Happening::Heartbeat,
-            delivery = subscription.next() => Happening::Delivery(delivery),
+            news = reader.next() => Happening::News(news),
         };
         Some(match happening {
             Happening::Rotation => self.closing(Ended::Rotated).await,
             Happening::Heartbeat => self.heartbeat().await,
-            Happening::Delivery(delivery) => self.delivery(delivery).await,
+            Happening::News(news) => self.tell(news).await,
         })
     }
 
-    async fn delivery(&mut self, delivery: Delivery) -> Bytes {
-        match delivery {
-            Delivery::Events(entries) => script::events(&entries, self.frames, Coding::Identity),
-            Delivery::Gap(_) => unreachable!("the opening has told the gap"),
-            Delivery::Ended(ended) => self.closing(ended).await,
+    async fn tell(&mut self, news: News) -> Bytes {
+        match news {
+            News::Bytes { bytes, heartbeat } => {
+                if let Some(interval) = self.heartbeat.as_mut().filter(|_| heartbeat) {
+                    interval.reset();
+                }
+                bytes
+            }
+            News::Ended(ended) => self.closing(ended).await,
         }
     }
 
     /// What is ready anyway, then the heartbeat at the position after it: so its id moves past the
     /// events of other topics, and the reader of a quiet topic never resumes from an evicted point.
     async fn heartbeat(&mut self) -> Bytes {
-        let events = match self.subscription.read(STREAM_BATCH) {
-            None => Bytes::new(),
-            Some(delivery) => self.delivery(delivery).await,
-        };
-        if self.closed {
-            return events;
+        if let Some(news) = self.reader.read() {
+            // The next tick is a whole interval away, but what is told here is life as well.
+            let is_heartbeat = matches!(news, News::Bytes { heartbeat: true, .. });
+            let events = self.tell(news).await;
+            if self.closed || is_heartbeat || self.reader.is_shared() {
+                return events;
+            }
+            return [events, self.reader.heartbeat()].concat().into();
         }
-        let heartbeat = script::heartbeat(self.subscription.cursor());
-        [events.as_ref(), &heartbeat].concat().into()
+        self.reader.beat_for_all();
+        match self.reader.read() {
+            Some(news) => self.tell(news).await,
+            None => self.reader.heartbeat(),
+        }
     }
 
     /// The last word. When the server drains, it waits for this stream's turn.
     async fn closing(&mut self, ended: Ended) -> Bytes {
         self.closed = true;
-        let hub = self.subscription.hub();
-        tokio::time::sleep(script::delay_before_closing(ended, hub)).await;
-        script::closing(ended, self.subscription.cursor(), hub).into()
+        tokio::time::sleep(script::delay_before_closing(ended, self.reader.hub())).await;
+        self.reader.closing(ended)
+    }
+}
+
+/// The place of a stream in its topics, and the way to what comes next.
+struct Reader {
+    membership: Membership,
+    wake: Arc<Notify>,
+    packing: Packing,
+    place: StreamPlace,
+    switched_off_total: Option<u64>,
+}
+
+/// What is ready for a reader.
+enum News {
+    Bytes {
+        bytes: Bytes,
+        /// A heartbeat is among them.
+        heartbeat: bool,
+    },
+    Ended(Ended),
+}
+
+impl Reader {
+    fn new(subscription: Subscription, packing: Packing) -> Self {
+        let switched_off_total = subscription.switched_off_total();
+        let (membership, standing) = subscription.into_parts();
+        Self { membership, wake: Arc::default(), packing, place: StreamPlace::new(standing), switched_off_total }
+    }
+
+    fn hub(&self) -> &Hub {
+        self.membership.hub()
+    }
+
+    /// Waits for what comes next. Nothing is lost when this is dropped before it is ready.
+    async fn next(&mut self) -> News {
+        loop {
+            if let Some(news) = self.read() {
+                return news;
+            }
+            self.membership.moved(&self.wake).await;
+        }
+    }
+
+    /// What is ready; `None` when the reader has everything, up to the head.
+    fn read(&mut self) -> Option<News> {
+        loop {
+            if let Some(ended) = called_off(self.hub(), self.place.standing, self.switched_off_total) {
+                return Some(News::Ended(ended));
+            }
+            match self.packing.next(self.place, self.hub(), self.membership.keys(), Coding::Identity) {
+                Next::Lagged => return Some(News::Ended(Ended::Lagged)),
+                Next::Bytes { bytes, place, more, heartbeat } => {
+                    self.place = place;
+                    if !bytes.is_empty() {
+                        return Some(News::Bytes { bytes, heartbeat });
+                    }
+                    if !more {
+                        // It may have reached the place that it had to reach.
+                        let ended = called_off(self.hub(), place.standing, self.switched_off_total);
+                        return ended.map(News::Ended);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether it gets the bytes that others get, and a heartbeat when they do.
+    fn is_shared(&self) -> bool {
+        self.place.is_shared()
+    }
+
+    fn beat_for_all(&self) {
+        self.packing.beat_for_all(self.place, self.hub(), self.membership.keys());
+    }
+
+    fn heartbeat(&mut self) -> Bytes {
+        let text = script::heartbeat(self.hub().cursor(self.place.standing.position()));
+        self.words(text)
+    }
+
+    fn words(&mut self, text: Vec<u8>) -> Bytes {
+        self.place = self.place.alone();
+        self.packing.words(text, Coding::Identity)
+    }
+
+    fn closing(&mut self, ended: Ended) -> Bytes {
+        let position = self.hub().cursor(self.place.standing.position());
+        let text = script::closing(ended, position, self.hub());
+        self.words(text)
     }
 }
 

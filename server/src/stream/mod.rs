@@ -5,9 +5,11 @@
 //! writes it straight to the socket.
 
 mod body;
+mod packing;
 pub(crate) mod script;
 mod takeover;
 
+pub(crate) use packing::{Next, Packing, PackingKind, StreamPlace};
 pub(crate) use takeover::{Taken, Takeover};
 
 use crate::coding::Chunk;
@@ -21,29 +23,33 @@ pub(crate) struct EventStream {
     pub(crate) subscription: Subscription,
     /// The first bytes, which tell of the gap if there is one.
     pub(crate) opening: Chunk,
-    /// The reader asked for compressed frames.
-    pub(crate) frames: bool,
+    pub(crate) packing: Packing,
     /// Held for as long as the stream lives.
     pub(crate) permit: Permit,
 }
 
 impl EventStream {
-    pub(crate) fn new(mut subscription: Subscription, frames: bool, permit: Permit) -> Self {
-        let opening = Chunk::new(&script::opening(&mut subscription));
-        Self { subscription, opening, frames, permit }
+    pub(crate) fn new(mut subscription: Subscription, packing: Packing, permit: Permit) -> Self {
+        let opening = packing.opening(&script::opening(&mut subscription));
+        Self { subscription, opening, packing, permit }
     }
 }
 
 impl IntoResponse for EventStream {
     fn into_response(self) -> Response {
-        const HEADERS: [(HeaderName, HeaderValue); 3] = [
+        const HEADERS: [(HeaderName, HeaderValue); 4] = [
             (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (header::VARY, HeaderValue::from_static("accept-encoding")),
             // nginx collects a response before it passes it on, unless it is told not to.
             (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
         ];
+        let content_encoding = self.packing.content_encoding();
         let (body, takeover) = body::of(self);
         let mut response = (HEADERS, body).into_response();
+        if let Some(name) = content_encoding {
+            response.headers_mut().insert(header::CONTENT_ENCODING, name);
+        }
         response.extensions_mut().insert(takeover);
         response
     }

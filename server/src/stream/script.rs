@@ -3,16 +3,12 @@
 //! Whoever writes a stream, as a response body or straight to a socket, takes its words from here,
 //! so that the bytes are the same.
 
-use crate::coding::Coding;
 use crate::config::HubConfig;
-use crate::entry::Entry;
 use crate::environment;
 use crate::hub::Hub;
 use crate::subscription::{Ended, Subscription};
-use bytes::Bytes;
-use heartwire_protocol::control::{Closing, Connected, Heartbeat};
+use heartwire_protocol::control::{Closing, Connected, Gap, Heartbeat};
 use heartwire_protocol::{Control, Cursor, PROTOCOL_VERSION, Retry, encode};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a client stays away at most after an end that concerns it alone.
@@ -34,20 +30,16 @@ pub(super) fn opening(subscription: &mut Subscription) -> Vec<u8> {
     let id = gap.is_none().then(|| cursor.into());
     encode::event(&connected.to_event(id), &mut out);
     if let Some(gap) = gap {
-        encode::event(&Control::Gap(gap).to_event(Some(cursor.into())), &mut out);
+        out.extend(self::gap(gap, cursor));
     }
     out
 }
 
-/// The events of one reading, in one piece. `frames`: the reader asked for compressed frames.
-pub(crate) fn events(entries: &[Arc<Entry>], frames: bool, coding: Coding) -> Bytes {
-    let bytes = |entry: &Arc<Entry>| coding.of(if frames { entry.framed() } else { entry.plain() });
-    match entries {
-        [] => Bytes::new(),
-        // The common case on a live stream: the bytes that all readers share, not copied.
-        [entry] => bytes(entry),
-        _ => entries.iter().map(bytes).collect::<Vec<_>>().concat().into(),
-    }
+/// What the reader missed, and where it goes on.
+pub(crate) fn gap(gap: Gap, position: Cursor) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode::event(&Control::Gap(gap).to_event(Some(position.into())), &mut out);
+    out
 }
 
 pub(crate) fn heartbeat(position: Cursor) -> Vec<u8> {

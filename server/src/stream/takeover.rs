@@ -2,6 +2,7 @@
 
 use super::{EventStream, body};
 use axum::body::{Body, HttpBody};
+use axum::http::HeaderValue;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::pin::Pin;
@@ -17,6 +18,7 @@ pub(crate) struct Takeover {
     // Weak: the body alone keeps the stream, so a dropped body is a stream that has ended.
     slot: Weak<Mutex<Option<Box<EventStream>>>>,
     opening: Bytes,
+    content_encoding: Option<HeaderValue>,
 }
 
 /// What a look at a body shows.
@@ -30,8 +32,13 @@ pub(crate) enum Taken {
 }
 
 impl Takeover {
-    pub(super) fn new(slot: &Slot, opening: Bytes) -> Self {
-        Self { slot: Arc::downgrade(slot), opening }
+    pub(super) fn new(slot: &Slot, opening: Bytes, content_encoding: Option<HeaderValue>) -> Self {
+        Self { slot: Arc::downgrade(slot), opening, content_encoding }
+    }
+
+    /// What the head says about the body, if nobody has changed it.
+    pub(crate) fn content_encoding(&self) -> Option<&HeaderValue> {
+        self.content_encoding.as_ref()
     }
 
     /// Takes the stream out of `body`, provided that what comes out of it are our very bytes.

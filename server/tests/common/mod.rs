@@ -10,6 +10,7 @@ pub(crate) use server::{Chunks, Lane, Server, eventually, in_both_lanes, request
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use axum::response::Response;
+use flate2::{Decompress, FlushDecompress};
 use heartwire::log::{MemoryLog, NewEvent};
 use heartwire::{Data, Epoch, EventType, Hub, HubConfig, Topic};
 use http_body_util::BodyExt;
@@ -34,8 +35,7 @@ pub(crate) async fn publish<const N: usize>(hub: &Hub, topic_name: &str, data: [
 
 /// Publishes events of the type `message` in one step: no reader sees one without the others.
 pub(crate) async fn publish_at_once(hub: &Hub, topic_name: &str, data: impl IntoIterator<Item = String>) {
-    let event =
-        |data: String| NewEvent { topic: topic(topic_name), event_type: EventType::default(), data: Data::new(&data) };
+    let event = |data: String| NewEvent::new(topic(topic_name), EventType::default(), Data::new(&data));
     hub.publish_all(data.into_iter().map(event).collect()).await.unwrap();
 }
 
@@ -90,8 +90,11 @@ impl Streams for Server {
 /// A stream that is being read.
 pub(crate) struct Stream {
     source: Source,
+    /// Opens what is compressed.
+    gunzip: Option<Decompress>,
     /// What came and was not asked for yet.
     text: String,
+    n_wire_bytes: usize,
 }
 
 enum Source {
@@ -100,12 +103,9 @@ enum Source {
 }
 
 impl Source {
-    async fn next(&mut self) -> Option<String> {
+    async fn next(&mut self) -> Option<Vec<u8>> {
         match self {
-            Self::Body(body) => {
-                let frame = body.frame().await?.unwrap();
-                Some(String::from_utf8(frame.into_data().unwrap().into()).unwrap())
-            }
+            Self::Body(body) => Some(body.frame().await?.unwrap().into_data().unwrap().into()),
             Self::Socket(chunks) => chunks.next().await,
         }
     }
@@ -123,13 +123,15 @@ impl Stream {
 
     pub(crate) fn of(response: Response) -> Self {
         assert_eq!(response.status(), StatusCode::OK);
-        Self { source: Source::Body(response.into_body()), text: String::new() }
+        let gunzip = response.headers().contains_key(header::CONTENT_ENCODING).then(gunzip);
+        Self { source: Source::Body(response.into_body()), gunzip, text: String::new(), n_wire_bytes: 0 }
     }
 
     /// What comes over a socket on which a request was sent, behind the head.
     pub(crate) async fn over(socket: tokio::net::TcpStream) -> (String, Self) {
         let (head, chunks) = Chunks::of(socket).await;
-        (head, Self { source: Source::Socket(chunks), text: String::new() })
+        let gunzip = head.contains("content-encoding: gzip").then(gunzip);
+        (head, Self { source: Source::Socket(chunks), gunzip, text: String::new(), n_wire_bytes: 0 })
     }
 
     /// The next block up to its blank line, as written, but for clocks and jitter. `None`: the end.
@@ -140,8 +142,19 @@ impl Stream {
                 self.text = rest.to_owned();
                 return Some(block);
             }
-            self.text.push_str(&self.source.next().await?);
+            let bytes = self.source.next().await?;
+            self.n_wire_bytes += bytes.len();
+            let text = match &mut self.gunzip {
+                None => bytes,
+                Some(gunzip) => opened(gunzip, &bytes),
+            };
+            self.text.push_str(&String::from_utf8(text).unwrap());
         }
+    }
+
+    /// How many bytes of body it took so far, frames of chunks aside.
+    pub(crate) fn n_wire_bytes(&self) -> usize {
+        self.n_wire_bytes
     }
 
     /// The next blocks.
@@ -168,6 +181,24 @@ impl Stream {
         assert_eq!(comment, ": heartwire");
         assert!(connected.contains("event: connected"), "{connected}");
         self
+    }
+}
+
+fn gunzip() -> Decompress {
+    Decompress::new_gzip(15)
+}
+
+/// All that comes out of some bytes, which end where a block does.
+fn opened(gunzip: &mut Decompress, bytes: &[u8]) -> Vec<u8> {
+    let (mut text, before) = (Vec::new(), gunzip.total_in());
+    loop {
+        text.reserve(16 * 1024);
+        let taken = (gunzip.total_in() - before) as usize;
+        gunzip.decompress_vec(&bytes[taken..], &mut text, FlushDecompress::Sync).unwrap();
+        if text.len() < text.capacity() {
+            assert_eq!((gunzip.total_in() - before) as usize, bytes.len(), "nothing is left over");
+            return text;
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use heartwire::{Hub, HubConfig, Shutdown};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// Who writes the streams.
@@ -48,9 +48,19 @@ impl Server {
 
     /// `layered` puts something around the router.
     pub(crate) async fn start_with(lane: Lane, config: HubConfig, layered: impl FnOnce(Router) -> Router) -> Self {
+        let listener = heartwire::listen(([127, 0, 0, 1], 0).into()).unwrap();
+        Self::start_on(listener, lane, config, layered).await
+    }
+
+    /// On a listener of the caller's choice.
+    pub(crate) async fn start_on(
+        listener: TcpListener,
+        lane: Lane,
+        config: HubConfig,
+        layered: impl FnOnce(Router) -> Router,
+    ) -> Self {
         let hub = hub(config);
         let router = layered(heartwire::router(hub.clone()));
-        let listener = heartwire::listen(([127, 0, 0, 1], 0).into()).unwrap();
         let address = listener.local_addr().unwrap();
         let task = match lane {
             Lane::Plain => tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }),
@@ -70,6 +80,14 @@ impl Server {
         let socket = self.send(&request(query, last_event_id)).await;
         let (head, stream) = Stream::over(socket).await;
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        stream
+    }
+
+    /// A stream that is compressed on the wire.
+    pub(crate) async fn open_gzip(&self, query: &str, last_event_id: &str) -> Stream {
+        let request = request(query, last_event_id).replace("\r\n\r\n", "\r\nAccept-Encoding: br, gzip\r\n\r\n");
+        let (head, stream) = Stream::over(self.send(&request).await).await;
+        assert!(head.contains("content-encoding: gzip\r\n"), "{head}");
         stream
     }
 
@@ -128,14 +146,14 @@ impl Chunks {
     }
 
     /// The content of the next chunk. `None`: the body has ended as it should.
-    pub(crate) async fn next(&mut self) -> Option<String> {
+    pub(crate) async fn next(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Some(line_end) = self.raw.windows(2).position(|bytes| bytes == b"\r\n") {
                 let n_bytes = std::str::from_utf8(&self.raw[..line_end]).unwrap();
                 let n_bytes = usize::from_str_radix(n_bytes, 16).unwrap();
                 let (begin, end) = (line_end + 2, line_end + 2 + n_bytes);
                 if self.raw.len() >= end + 2 {
-                    let content = String::from_utf8(self.raw[begin..end].to_vec()).unwrap();
+                    let content = self.raw[begin..end].to_vec();
                     assert_eq!(&self.raw[end..end + 2], b"\r\n");
                     self.raw.drain(..end + 2);
                     return (n_bytes > 0).then_some(content);

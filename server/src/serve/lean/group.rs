@@ -5,6 +5,7 @@ use crate::bell::Listener;
 use crate::coding::Coding;
 use crate::hub::Hub;
 use crate::membership::Membership;
+use crate::stream::PackingKind;
 use crate::topics::TopicKey;
 use slab::Slab;
 use std::collections::HashMap;
@@ -23,8 +24,7 @@ struct Kind {
 /// What the bytes of a reader look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Form {
-    /// It asked for compressed frames.
-    pub(super) frames: bool,
+    pub(super) packing: PackingKind,
     pub(super) coding: Coding,
 }
 

@@ -4,16 +4,13 @@
 
 use super::calendar::Tick;
 use crate::limits::Permit;
-use crate::standing::Standing;
+use crate::stream::{Packing, StreamPlace};
 use crate::subscription::Ended;
 use axum::body::Body;
 use bytes::{Buf, Bytes};
 use mio::net::TcpStream;
 use std::io::{self, ErrorKind, Read, Write};
-use std::time::Duration;
 
-/// How long a socket may take no byte at all before its reader is given up.
-const STUCK_AFTER: Duration = Duration::from_secs(30);
 /// How much a client may say behind its request before it is taken for no client of ours.
 const MAX_STRAY_BYTES: u32 = 1024 * 1024;
 
@@ -24,7 +21,8 @@ pub(super) struct Line {
     pub(super) socket: TcpStream,
     pub(super) group: u32,
     pub(super) seat: u32,
-    pub(super) standing: Standing,
+    pub(super) packing: Packing,
+    pub(super) place: StreamPlace,
     pub(super) state: State,
     pub(super) switched_off_total: Option<u64>,
     /// When the calendar calls it.
@@ -66,7 +64,7 @@ impl Line {
     pub(super) fn new(
         socket: TcpStream,
         (group, seat): (u32, u32),
-        standing: Standing,
+        (packing, place): (Packing, StreamPlace),
         state: State,
         switched_off_total: Option<u64>,
         (permit, body): (Permit, Body),
@@ -77,7 +75,8 @@ impl Line {
             socket,
             group,
             seat,
-            standing,
+            packing,
+            place,
             state,
             switched_off_total,
             call_at: Tick::NEVER,
@@ -97,6 +96,11 @@ impl Line {
         self.is_blocked() && self.stuck_at <= now
     }
 
+    /// Whether it is time for one.
+    pub(super) fn wants_heartbeat(&self, now: Tick) -> bool {
+        matches!(self.state, State::Open { heartbeat_at, .. } if heartbeat_at <= now)
+    }
+
     /// The earliest moment at which something must be done. A blocked line has but one deadline.
     pub(super) fn deadline(&self) -> Tick {
         if self.is_blocked() {
@@ -109,14 +113,15 @@ impl Line {
         }
     }
 
-    /// Writes some bytes, and keeps what the socket does not take.
-    pub(super) fn send(&mut self, bytes: &Bytes, now: Tick) -> Sent {
+    /// Writes some bytes, and keeps what the socket does not take. `stuck_at`: when the reader is given up
+    /// if the socket takes nothing more until then.
+    pub(super) fn send(&mut self, bytes: &Bytes, stuck_at: Tick) -> Sent {
         debug_assert!(!self.is_blocked(), "one batch at a time");
         match write(&mut self.socket, bytes) {
             Ok(n) if n == bytes.len() => Sent::All,
             Ok(n) => {
                 self.unsent = bytes.slice(n..);
-                self.stuck_at = now.after(STUCK_AFTER);
+                self.stuck_at = stuck_at;
                 Sent::Blocked
             }
             Err(err) => gone(&err),
@@ -124,14 +129,19 @@ impl Line {
     }
 
     /// Goes on with what the socket did not take.
-    pub(super) fn resume(&mut self, now: Tick) -> Sent {
+    pub(super) fn resume(&mut self, stuck_at: Tick) -> Sent {
         match write(&mut self.socket, &self.unsent) {
             // The poll can be wrong; then the line is as stuck as before.
             Ok(0) => Sent::Blocked,
             Ok(n) => {
                 self.unsent.advance(n);
-                self.stuck_at = now.after(STUCK_AFTER);
-                if self.is_blocked() { Sent::Blocked } else { Sent::All }
+                self.stuck_at = stuck_at;
+                if self.is_blocked() {
+                    return Sent::Blocked;
+                }
+                // Even an empty slice keeps the whole batch alive that it was cut from.
+                self.unsent = Bytes::new();
+                Sent::All
             }
             Err(err) => gone(&err),
         }
@@ -179,7 +189,8 @@ mod tests {
     use super::*;
     use crate::limits::Permits;
     use crate::serve::lean::calendar::Calendar;
-    use std::time::Instant;
+    use crate::standing::Standing;
+    use std::time::{Duration, Instant};
 
     /// A line, and the client at its other end.
     fn line() -> (Line, std::net::TcpStream) {
@@ -190,7 +201,17 @@ mod tests {
         let state = State::Open { heartbeat_at: Tick::NEVER, rotate_at: Tick::NEVER };
         let permit = Permits::new(None).acquire().unwrap();
         let socket = TcpStream::from_std(socket);
-        (Line::new(socket, (0, 0), Standing::new(0, None), state, None, (permit, Body::empty())), client)
+        (
+            Line::new(
+                socket,
+                (0, 0),
+                (Packing::Plain, StreamPlace::new(Standing::new(0, None))),
+                state,
+                None,
+                (permit, Body::empty()),
+            ),
+            client,
+        )
     }
 
     #[test]
@@ -199,13 +220,14 @@ mod tests {
         let begin = Calendar::new(Instant::now()).tick(Instant::now());
         let at = |seconds| begin.after(Duration::from_secs(seconds));
         let bytes = Bytes::from(vec![b'x'; 64 * 1024 * 1024]);
-        assert_eq!(line.send(&bytes, begin), Sent::Blocked);
+        assert_eq!(line.send(&bytes, at(30)), Sent::Blocked);
         assert_eq!(line.deadline(), at(30));
         assert!(!line.is_stuck(at(29)) && line.is_stuck(at(30)));
 
         let mut buffer = vec![0; 1024 * 1024];
-        while client.read(&mut buffer).unwrap() > 0 && line.resume(at(31)) == Sent::Blocked {}
+        while client.read(&mut buffer).unwrap() > 0 && line.resume(at(61)) == Sent::Blocked {}
         assert!(!line.is_stuck(at(60)), "something went through");
         assert_eq!(line.deadline(), Tick::NEVER, "it takes more");
+        assert!(bytes.is_unique(), "what was sent is let go of");
     }
 }

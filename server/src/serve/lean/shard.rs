@@ -6,10 +6,11 @@
 use super::Arrival;
 use super::calendar::{Calendar, Tick};
 use super::doorbell::{Doorbell, Ending};
-use super::group::{Form, Groups, index};
+use super::group::{Form, Group, Groups, index};
 use super::line::{Line, Sent, State};
-use super::memo::{Memo, Next};
-use crate::stream::{EventStream, script};
+use super::memo::Memo;
+use crate::hub::Hub;
+use crate::stream::{EventStream, Next, StreamPlace, script};
 use crate::subscription::{Ended, called_off};
 use bytes::Bytes;
 use mio::event::Event;
@@ -103,7 +104,8 @@ impl Shard {
         if event.is_read_closed() || event.is_error() || event.is_readable() && !line.discard() {
             self.hang_up(number);
         } else if event.is_writable() && line.is_blocked() {
-            let sent = line.resume(self.now);
+            let stuck_at = stuck_at(self.groups.get(line.group), self.now);
+            let sent = line.resume(stuck_at);
             if self.settle(number, sent) {
                 // Its deadlines have waited, too.
                 self.call(number);
@@ -147,7 +149,7 @@ impl Shard {
 
     fn admit(&mut self, arrival: Arrival) {
         let Arrival { socket, head, coding, stream, body } = arrival;
-        let EventStream { subscription, opening, frames, permit } = *stream;
+        let EventStream { subscription, opening, packing, permit } = *stream;
         let mut socket = mio::net::TcpStream::from_std(socket);
         let slot = self.lines.vacant_entry();
         let interests = Interest::READABLE | Interest::WRITABLE;
@@ -163,8 +165,15 @@ impl Shard {
         let switched_off_total = subscription.switched_off_total();
         let (membership, standing) = subscription.into_parts();
         let number = index(slot.key());
-        let seat = self.groups.join(number, membership, Form { frames, coding }, &self.doorbell);
-        slot.insert(Line::new(socket, seat, standing, state, switched_off_total, (permit, body)));
+        let seat = self.groups.join(number, membership, Form { packing: packing.kind(), coding }, &self.doorbell);
+        slot.insert(Line::new(
+            socket,
+            seat,
+            (packing, StreamPlace::new(standing)),
+            state,
+            switched_off_total,
+            (permit, body),
+        ));
         let opening = [head.as_slice(), &coding.of(&opening)].concat();
         if self.send(number, &opening.into()) {
             self.feed(number);
@@ -192,21 +201,24 @@ impl Shard {
             return;
         }
         let group = self.groups.get(line.group);
-        if let Some(ended) = called_off(group.hub(), line.standing, line.switched_off_total) {
+        if let Some(ended) = called_off(group.hub(), line.place.standing, line.switched_off_total) {
             return self.end(number, ended);
         }
-        match self.memo.read(line.group, group, line.standing) {
+        match self.memo.read(line.group, group, &line.packing, line.place) {
             Next::Lagged => self.end(number, Ended::Lagged),
-            Next::Bytes { bytes, standing, more } => {
-                line.standing = *standing;
+            Next::Bytes { bytes, place, more, heartbeat } => {
+                line.place = *place;
+                if *heartbeat && let State::Open { heartbeat_at, .. } = &mut line.state {
+                    *heartbeat_at = next_heartbeat(group.hub(), self.now);
+                }
                 if *more {
                     line.is_behind = true;
                     self.behind.push(number);
                 }
                 // It may have reached the place that it had to reach before it goes.
-                let ended = called_off(group.hub(), *standing, line.switched_off_total);
+                let ended = called_off(group.hub(), place.standing, line.switched_off_total);
                 if !bytes.is_empty() {
-                    let sent = line.send(bytes, self.now);
+                    let sent = line.send(bytes, stuck_at(group, self.now));
                     if !self.settle(number, sent) {
                         return;
                     }
@@ -238,17 +250,32 @@ impl Shard {
     /// events of other topics, and the reader of a quiet topic never resumes from an evicted point.
     fn beat(&mut self, number: u32) {
         self.feed(number);
+        let Some(line) = self.lines.get(number as usize) else { return };
+        if line.wants_heartbeat(self.now) && line.place.is_shared() {
+            let group = self.groups.get(line.group);
+            line.packing.beat_for_all(line.place, group.hub(), group.membership.keys());
+            // What was read before that does not have it.
+            self.memo.forget();
+            self.feed(number);
+        }
         let Some(line) = self.lines.get_mut(number as usize) else { return };
+        let wants_heartbeat = line.wants_heartbeat(self.now);
         let State::Open { heartbeat_at, .. } = &mut line.state else { return };
+        if !wants_heartbeat {
+            // A shared one came by.
+            return self.reschedule(number);
+        }
         let group = self.groups.get(line.group);
         let hub = group.hub();
-        *heartbeat_at = hub.config().heartbeat_interval.map_or(Tick::NEVER, |period| self.now.after(period));
-        if line.is_blocked() {
+        *heartbeat_at = next_heartbeat(hub, self.now);
+        if line.is_blocked() || line.is_behind {
             // What it was just given tells as much.
             return self.reschedule(number);
         }
-        let heartbeat = self.memo.heartbeat(hub.cursor(line.standing.position()), group.form.coding);
-        let sent = line.send(heartbeat, self.now);
+        let position = hub.cursor(line.place.standing.position());
+        line.place = line.place.alone();
+        let heartbeat = self.memo.heartbeat(position, group.form, &line.packing);
+        let sent = line.send(heartbeat, stuck_at(group, self.now));
         self.settle(number, sent);
     }
 
@@ -269,14 +296,15 @@ impl Shard {
         line.state = State::Closing;
         let group = self.groups.get(line.group);
         let coding = group.form.coding;
-        let position = group.hub().cursor(line.standing.position());
-        let closing = coding.encode(script::closing(ended, position, group.hub()));
+        let position = group.hub().cursor(line.place.standing.position());
+        let closing = line.packing.words(script::closing(ended, position, group.hub()), coding);
         self.send(number, &[closing, coding.end()].concat().into());
     }
 
     /// Returns whether the line is there and takes more.
     fn send(&mut self, number: u32, bytes: &Bytes) -> bool {
-        let sent = self.lines[number as usize].send(bytes, self.now);
+        let line = &mut self.lines[number as usize];
+        let sent = line.send(bytes, stuck_at(self.groups.get(line.group), self.now));
         self.settle(number, sent)
     }
 
@@ -315,6 +343,15 @@ impl Shard {
         }
         self.doorbell.line_ended();
     }
+}
+
+/// When a reader whose socket takes nothing from now on is given up.
+fn stuck_at(group: &Group, now: Tick) -> Tick {
+    group.hub().config().max_subscriber_idle_time.map_or(Tick::NEVER, |span| now.after(span))
+}
+
+fn next_heartbeat(hub: &Hub, now: Tick) -> Tick {
+    hub.config().heartbeat_interval.map_or(Tick::NEVER, |period| now.after(period))
 }
 
 impl Drop for Shard {

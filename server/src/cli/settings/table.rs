@@ -1,0 +1,118 @@
+//! The one list of settings.
+//!
+//! A setting is a field of [`ServeConfig`] or [`HubConfig`], with its text and its default there, and a row
+//! here. The name of the field is its name in a file, as a flag and in the environment.
+
+use super::value::Field;
+use crate::config::{HubConfig, ServeConfig};
+use documented::DocumentedFields;
+use std::sync::LazyLock;
+
+/// One setting of a configuration.
+pub(super) struct Setting<C> {
+    /// As it stands in a file.
+    pub(super) name: &'static str,
+    pub(super) heading: &'static str,
+    /// What stands for its value in the help.
+    pub(super) value_name: &'static str,
+    /// What the help, `heartwire config` and the documentation say about it: whole sentences, the first
+    /// of which can stand alone.
+    pub(super) text: &'static str,
+    pub(super) field: fn(&mut C) -> &mut dyn Field,
+}
+
+impl<C> Setting<C> {
+    /// As a flag, without its dashes.
+    pub(super) fn flag(&self) -> String {
+        self.name.replace('_', "-")
+    }
+}
+
+/// All settings, in the order in which they are shown.
+pub(super) static SETTINGS: LazyLock<Vec<Setting<ServeConfig>>> = LazyLock::new(|| {
+    macro_rules! serve {
+        ($name:ident, $value_name:literal) => {
+            (stringify!($name), $value_name, text::<ServeConfig>(stringify!($name)), |c| &mut c.$name)
+        };
+    }
+    macro_rules! hub {
+        ($name:ident, $value_name:literal) => {
+            (stringify!($name), $value_name, text::<HubConfig>(stringify!($name)), |c| &mut c.hub.$name)
+        };
+    }
+    let server = under(
+        "Server",
+        [
+            serve!(listen, "ADDR"),
+            serve!(preset, "NAME"),
+            serve!(require_auth, "BOOL"),
+            serve!(www, "DIR"),
+            serve!(host_stats_interval, "SECONDS"),
+            hub!(drain_window, "SECONDS"),
+        ],
+    );
+    let streams = under(
+        "Streams",
+        [
+            hub!(enable_sse, "BOOL"),
+            hub!(heartbeat_interval, "SECONDS"),
+            hub!(max_connections, "COUNT"),
+            hub!(connection_timeout, "SECONDS"),
+            hub!(max_queue_size, "EVENTS"),
+            hub!(slow_readers, "WORD"),
+            hub!(max_subscriber_idle_time, "SECONDS"),
+            hub!(stream_compression, "BOOL"),
+            hub!(compress_min_bytes, "BYTES"),
+            hub!(max_topics_per_request, "COUNT"),
+            hub!(topic_rules, "TABLES"),
+        ],
+    );
+    let history = under(
+        "History",
+        [
+            hub!(max_history_per_topic, "EVENTS"),
+            hub!(max_bytes_per_topic, "BYTES"),
+            hub!(max_bytes_total, "BYTES"),
+            hub!(memory_warning_mb, "MB"),
+            hub!(memory_critical_mb, "MB"),
+            hub!(event_ttl, "SECONDS"),
+            hub!(topic_ttl, "SECONDS"),
+            hub!(cleanup_interval, "SECONDS"),
+            hub!(max_body_bytes, "BYTES"),
+        ],
+    );
+    server.chain(streams).chain(history).collect()
+});
+
+type Row = (&'static str, &'static str, &'static str, fn(&mut ServeConfig) -> &mut dyn Field);
+
+fn under<const N: usize>(heading: &'static str, rows: [Row; N]) -> impl Iterator<Item = Setting<ServeConfig>> {
+    rows.into_iter().map(move |(name, value_name, text, field)| Setting { name, heading, value_name, text, field })
+}
+
+fn text<C: DocumentedFields>(name: &'static str) -> &'static str {
+    C::get_field_docs(name).expect("the macros above name fields, and a field without a text does not compile")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Machine, Preset};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_field_is_a_setting() {
+        let fields: BTreeSet<&str> = [HubConfig::FIELD_NAMES, ServeConfig::FIELD_NAMES].concat().into_iter().collect();
+        let settings: BTreeSet<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
+        assert_eq!(fields.into_iter().filter(|field| *field != "hub").collect::<BTreeSet<_>>(), settings);
+        assert_eq!(settings.len(), SETTINGS.len());
+    }
+
+    #[test]
+    fn whatever_a_preset_sets_is_a_setting() {
+        let machine = Machine { available_bytes: 0, n_cores: 1 };
+        for (name, _) in Preset::ALL.into_iter().flat_map(|preset| preset.settings(machine)) {
+            assert!(SETTINGS.iter().any(|setting| setting.name == name), "{name}");
+        }
+    }
+}
