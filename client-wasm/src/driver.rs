@@ -10,24 +10,23 @@
 
 use crate::address::Address;
 use crate::error::{Refusal, Trouble};
-use crate::json::{self, Json};
+use crate::fetched::{Batch, Fetched, Place};
+use crate::json::{self, Json, span_of_ms};
 use crate::options::Options;
-#[cfg(feature = "polling")]
-use crate::poll::{Answer, Request};
+use crate::request::{Answer, Request, number};
 use crate::sink::{Sink, Word};
 use crate::source::{Heard, Source};
 use crate::timer::{Timer, now};
 use core::cell::{Cell, RefCell};
-use heartwire_protocol::connection::{Action, Connection, Input, Link, Notice, Resume, State};
-use heartwire_protocol::frame;
+use core::time::Duration;
+use heartwire_protocol::answer::DISABLED_CODE;
 #[cfg(feature = "polling")]
-use heartwire_protocol::{
-    Control,
-    answer::{PollAnswer, PolledEvent},
-};
-use js_sys::{Object, Reflect};
+use heartwire_protocol::answer::{PollAnswer, PolledEvent};
+use heartwire_protocol::connection::{Action, Connection, Input, Link, Notice, Resume, State};
+use heartwire_protocol::{Control, Moment, decode::EventRef, frame};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use wasm_bindgen::JsValue;
 use web_sys::MessageEvent;
 
 /// One connection and what it has open.
@@ -35,12 +34,15 @@ pub(crate) struct Driver {
     sink: Sink,
     address: Address,
     with_credentials: bool,
+    fetch: bool,
     max_frame_bytes: Option<usize>,
     machine: RefCell<Connection>,
     open: RefCell<Open>,
     frames: Cell<FrameCounters>,
     inbox: RefCell<VecDeque<Happening>>,
     busy: Cell<bool>,
+    /// The moment of what is being taken in. All events of one piece came at once.
+    now: Cell<Moment>,
     /// Set as soon as the page has had enough: what is still under way reaches it no more.
     closed_by_page: Cell<bool>,
 }
@@ -48,7 +50,7 @@ pub(crate) struct Driver {
 /// What is open, and what the next stream has to know.
 #[derive(Default)]
 struct Open {
-    source: Option<Source>,
+    stream: Option<Stream>,
     timer: Option<Timer>,
     #[cfg(feature = "polling")]
     poll: Option<Request>,
@@ -58,9 +60,23 @@ struct Open {
     types: Vec<String>,
     /// The id of the last event for the page that the open stream brought.
     last_id: String,
-    /// Why the last poll was refused: each reason is told once.
-    #[cfg(feature = "polling")]
+    /// Why the last stream or poll was refused: each reason is told once.
     last_refusal: Option<String>,
+}
+
+/// The open stream, by either transport.
+enum Stream {
+    Native(Source),
+    Fetched(Fetched),
+}
+
+impl Stream {
+    fn link(&self) -> Link {
+        match self {
+            Self::Native(source) => source.link(),
+            Self::Fetched(fetched) => fetched.link(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,10 +93,20 @@ enum Happening {
     SetEnabled(bool),
     Close,
     Stream(Link, Heard),
+    Chunk(u32, Vec<u8>),
+    Done(u32, Answer),
+}
+
+/// What a request is for.
+enum Asked {
+    Stream {
+        /// The reconnection time that the stream last asked for.
+        retry: Option<Duration>,
+    },
     #[cfg(feature = "polling")]
-    Poll(Link, Answer),
+    Poll,
     #[cfg(feature = "polling")]
-    Health(Link, Answer),
+    Health,
 }
 
 /// The event that was just handed to the machine, should it say `Deliver`.
@@ -88,25 +114,29 @@ enum AtHand<'a> {
     Nothing,
     Event(&'a MessageEvent),
     Frame(&'a MessageEvent),
+    Fetched(&'a Batch, Place),
+    FetchedFrame(EventRef<'a>),
     #[cfg(feature = "polling")]
     Polled(&'a PolledEvent),
 }
 
 impl Driver {
     pub(crate) fn new(url: &str, options: Options, sink: Sink) -> Result<Rc<Self>, Refusal> {
-        let Options { mut settings, resume, with_credentials, max_frame_bytes } = options;
+        let Options { mut settings, resume, with_credentials, fetch, max_frame_bytes } = options;
         let address = Address::parse(url, max_frame_bytes.is_some())?;
         settings.resume = resume.unwrap_or_else(|| address.resume().clone());
         Ok(Rc::new(Self {
             sink,
             address,
             with_credentials,
+            fetch,
             max_frame_bytes,
             machine: RefCell::new(Connection::new(settings)),
             open: RefCell::default(),
             frames: Cell::default(),
             inbox: RefCell::default(),
             busy: Cell::new(false),
+            now: Cell::default(),
             closed_by_page: Cell::new(false),
         }))
     }
@@ -122,7 +152,7 @@ impl Driver {
         if !open.types.iter().any(|known| known == event_type) {
             open.types.push(event_type.to_owned());
             // An `addEventListener` calls nothing back, so the borrow may last.
-            if let Some(source) = &open.source {
+            if let Some(Stream::Native(source)) = &open.stream {
                 source.listen(event_type);
             }
         }
@@ -137,6 +167,19 @@ impl Driver {
         self.hand_in(Happening::Close);
     }
 
+    pub(crate) fn chunk(self: &Rc<Self>, link: u32, bytes: Vec<u8>) {
+        self.hand_in(Happening::Chunk(link, bytes));
+    }
+
+    pub(crate) fn done(self: &Rc<Self>, link: u32, status: u16, retry_after: f64, body: JsValue) {
+        let answer = Answer {
+            status: (status > 0).then_some(status),
+            retry_after: (retry_after >= 0.0).then(|| span_of_ms(retry_after * 1000.0)),
+            body: body.into(),
+        };
+        self.hand_in(Happening::Done(link, answer));
+    }
+
     pub(crate) fn last_event_id(&self) -> String {
         match self.machine.borrow().resume() {
             Resume::After(id) => id.clone(),
@@ -144,28 +187,24 @@ impl Driver {
         }
     }
 
-    pub(crate) fn counters(&self) -> Object {
+    /// In the order of `COUNTERS` in the face's `engine.ts`.
+    pub(crate) fn counters(&self) -> Vec<f64> {
         let of_machine = self.machine.borrow().counters();
         let of_frames = self.frames.get();
-        let counters = Object::new();
-        for (name, count) in [
-            ("attempts", of_machine.attempts_total as f64),
-            ("opened", of_machine.opened_total as f64),
-            ("losses", of_machine.losses_total as f64),
-            ("silences", of_machine.silences_total as f64),
-            ("polls", of_machine.polls_total as f64),
-            ("heartbeats", of_machine.heartbeats_total as f64),
-            ("delivered", of_machine.delivered_total as f64),
-            ("duplicates", of_machine.duplicates_total as f64),
-            ("gaps", of_machine.gaps_total as f64),
-            ("frames", of_frames.opened.into()),
-            ("badFrames", of_frames.bad.into()),
-            ("bytesSavedByFrames", of_frames.saved_bytes),
-        ] {
-            // Setting a property on an object that we have just made cannot fail.
-            let _ = Reflect::set(&counters, &name.into(), &count.into());
-        }
-        counters
+        vec![
+            of_machine.attempts_total as f64,
+            of_machine.opened_total as f64,
+            of_machine.losses_total as f64,
+            of_machine.silences_total as f64,
+            of_machine.polls_total as f64,
+            of_machine.heartbeats_total as f64,
+            of_machine.delivered_total as f64,
+            of_machine.duplicates_total as f64,
+            of_machine.gaps_total as f64,
+            of_frames.opened.into(),
+            of_frames.bad.into(),
+            of_frames.saved_bytes,
+        ]
     }
 
     // What happened.
@@ -176,6 +215,7 @@ impl Driver {
             return;
         }
         while let Some(happening) = self.next_happening() {
+            self.now.set(now());
             self.take_in(happening);
         }
         self.set_timer();
@@ -197,17 +237,8 @@ impl Driver {
             Happening::SetEnabled(enabled) => self.step(Input::SetEnabled(enabled), &AtHand::Nothing),
             Happening::Close => self.step(Input::Close, &AtHand::Nothing),
             Happening::Stream(link, heard) => self.heard(link, heard),
-            #[cfg(feature = "polling")]
-            Happening::Poll(link, answer) => self.polled(link, answer),
-            #[cfg(feature = "polling")]
-            Happening::Health(link, answer) => {
-                let enabled = match answer {
-                    Answer::Good(answer) => json::health_answer(&answer),
-                    Answer::Refused { .. } | Answer::None => None,
-                };
-                let input = enabled.map_or(Input::HealthFailed { link }, |enabled| Input::Health { link, enabled });
-                self.step(input, &AtHand::Nothing);
-            }
+            Happening::Chunk(link, bytes) => self.read(link, &bytes),
+            Happening::Done(link, answer) => self.answered(link, &answer),
         }
     }
 
@@ -217,49 +248,144 @@ impl Driver {
             Heard::Lost => {
                 self.step(Input::Lost { link, status: None, retry_after: None }, &AtHand::Nothing);
             }
-            Heard::Event(event) => {
-                self.step(Input::Event { link, id: &self.id_of(&event) }, &AtHand::Event(&event));
-            }
-            // A frame counts as seen whether or not it opens: asked for again, it would be no better.
-            Heard::Frame(event) => {
-                self.step(Input::Event { link, id: &self.id_of(&event) }, &AtHand::Frame(&event));
-            }
-            Heard::Control(event) => {
-                match Json::parse(&event.data()).and_then(|data| json::control(&event.type_(), &data)) {
-                    Some(control) => {
-                        let id = &event.last_event_id();
-                        self.step(Input::Control { link, id, control }, &AtHand::Nothing);
-                    }
-                    None => self.trouble(&Trouble::BadControl),
-                }
-            }
+            Heard::Event(event) => self.event(link, &event.last_event_id(), &AtHand::Event(&event)),
+            Heard::Frame(event) => self.event(link, &event.last_event_id(), &AtHand::Frame(&event)),
+            Heard::Control(event) => self.control(link, &event.type_(), &event.data(), &event.last_event_id()),
         }
     }
 
-    /// The id of an event for the page; empty when it has none.
-    fn id_of(&self, event: &MessageEvent) -> String {
-        let id = event.last_event_id();
+    /// An event for the page. A frame counts as seen whether or not it opens: asked for again, it would
+    /// be no better.
+    fn event(self: &Rc<Self>, link: Link, id: &str, at_hand: &AtHand<'_>) {
+        let id = if self.is_new(id) { id } else { "" };
+        self.step(Input::Event { link, id }, at_hand);
+    }
+
+    /// Whether an event for the page has an id of its own.
+    fn is_new(&self, id: &str) -> bool {
         let mut open = self.open.borrow_mut();
         // [spec] An event without an id is dispatched with the last one. It must not pass for that
         // event a second time. Our own server gives each event an id, others need not.
-        if open.last_id == id {
-            return String::new();
+        let is_new = open.last_id != id;
+        if is_new {
+            open.last_id.clear();
+            open.last_id.push_str(id);
         }
-        open.last_id.clone_from(&id);
-        id
+        is_new
+    }
+
+    fn control(self: &Rc<Self>, link: Link, event_type: &str, data: &JsValue, id: &str) {
+        match Json::parse(data).and_then(|data| json::control(event_type, &data)) {
+            Some(control) => self.step(Input::Control { link, id, control }, &AtHand::Nothing),
+            None => self.trouble(&Trouble::BadControl),
+        }
+    }
+
+    /// The next bytes of a stream over `fetch`.
+    fn read(self: &Rc<Self>, number_of_link: u32, bytes: &[u8]) {
+        let Some((link, batch)) = self.decode(number_of_link, bytes) else { return };
+        self.step(Input::Heard { link }, &AtHand::Nothing);
+        for (event, place) in batch.events() {
+            // What the page has not been given must not count as seen.
+            if self.closed_by_page.get() {
+                return;
+            }
+            let EventRef { event_type, data, last_event_id: id } = event;
+            if Control::is_control_type(event_type) {
+                self.control(link, event_type, &data.into(), id);
+            } else if let Some(inner) = frame::inner_type(event_type)
+                && self.max_frame_bytes.is_some()
+            {
+                if self.is_wanted(inner) {
+                    self.event(link, id, &AtHand::FetchedFrame(EventRef { event_type: inner, ..event }));
+                }
+            } else if self.is_wanted(event_type) {
+                self.event(link, id, &AtHand::Fetched(&batch, place));
+            }
+        }
+        if batch.too_long {
+            self.step(Input::Lost { link, status: None, retry_after: None }, &AtHand::Nothing);
+            self.trouble(&Trouble::EventTooLong);
+        }
+    }
+
+    // A function of its own, so that the borrow ends before the events are looked at.
+    fn decode(&self, number_of_link: u32, bytes: &[u8]) -> Option<(Link, Batch)> {
+        match &mut self.open.borrow_mut().stream {
+            Some(Stream::Fetched(fetched)) if number(fetched.link()) == number_of_link => {
+                Some((fetched.link(), fetched.decode(bytes)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the page listens for this type. Events that are published as `open` and `error` come with
+    /// the browser's own, so they come here too.
+    fn is_wanted(&self, event_type: &str) -> bool {
+        matches!(event_type, "open" | "error") || self.open.borrow().types.iter().any(|known| known == event_type)
+    }
+
+    /// The end of a request; of one that was abandoned nobody wants to know.
+    fn answered(self: &Rc<Self>, number_of_link: u32, answer: &Answer) {
+        match self.asked(number_of_link) {
+            Some((link, Asked::Stream { retry })) => self.stream_ended(link, retry, answer),
+            #[cfg(feature = "polling")]
+            Some((link, Asked::Poll)) => self.polled(link, answer),
+            #[cfg(feature = "polling")]
+            Some((link, Asked::Health)) => {
+                let enabled = if answer.is_good() { json::health_answer(&answer.body) } else { None };
+                let input = enabled.map_or(Input::HealthFailed { link }, |enabled| Input::Health { link, enabled });
+                self.step(input, &AtHand::Nothing);
+            }
+            None => {}
+        }
+    }
+
+    // A function of its own, so that the borrow ends before the answer is looked at.
+    fn asked(&self, number_of_link: u32) -> Option<(Link, Asked)> {
+        let open = self.open.borrow();
+        let stream = match &open.stream {
+            Some(Stream::Fetched(fetched)) => Some((fetched.link(), Asked::Stream { retry: fetched.retry() })),
+            _ => None,
+        };
+        let asked = [
+            stream,
+            #[cfg(feature = "polling")]
+            open.poll.as_ref().map(|poll| (poll.link(), Asked::Poll)),
+            #[cfg(feature = "polling")]
+            open.health.as_ref().map(|health| (health.link(), Asked::Health)),
+        ];
+        asked.into_iter().flatten().find(|(link, _)| number(*link) == number_of_link)
+    }
+
+    fn stream_ended(self: &Rc<Self>, link: Link, retry: Option<Duration>, answer: &Answer) {
+        let Answer { status, retry_after, body } = answer;
+        let refusal = json::refusal_answer(body);
+        let input = match &refusal {
+            Some(refusal) if refusal.code == DISABLED_CODE => Input::Disabled { link },
+            _ => Input::Lost { link, status: *status, retry_after: retry_after.or(retry) },
+        };
+        self.step(input, &AtHand::Nothing);
+        self.refused(refusal.map(Trouble::Refused));
     }
 
     #[cfg(feature = "polling")]
-    fn polled(self: &Rc<Self>, link: Link, answer: Answer) {
-        let (retry_after, trouble) = match answer {
-            Answer::Good(answer) => match json::poll_answer(&answer) {
-                Some(answer) => return self.poll_done(link, &answer),
-                None => (None, Some(Trouble::BadAnswer)),
-            },
-            Answer::Refused { retry_after, refusal } => (retry_after, refusal.map(Trouble::Refused)),
-            Answer::None => (None, None),
+    fn polled(self: &Rc<Self>, link: Link, answer: &Answer) {
+        let trouble = if answer.is_good() {
+            if let Some(answer) = json::poll_answer(&answer.body) {
+                self.poll_done(link, &answer);
+                return;
+            }
+            Some(Trouble::BadAnswer)
+        } else {
+            json::refusal_answer(&answer.body).map(Trouble::Refused)
         };
-        self.step(Input::PollFailed { link, retry_after }, &AtHand::Nothing);
+        self.step(Input::PollFailed { link, retry_after: answer.retry_after }, &AtHand::Nothing);
+        self.refused(trouble);
+    }
+
+    /// Tells why a stream or a poll was refused, unless that was why the last time.
+    fn refused(&self, trouble: Option<Trouble>) {
         let code = trouble.as_ref().map(|trouble| trouble.code().to_owned());
         let last_code = core::mem::replace(&mut self.open.borrow_mut().last_refusal, code.clone());
         if let Some(trouble) = trouble
@@ -277,6 +403,10 @@ impl Driver {
             self.step(Input::Control { link, id: "", control }, &AtHand::Nothing);
         }
         for event in &answer.events {
+            // What the page has not been given must not count as seen.
+            if self.closed_by_page.get() {
+                return;
+            }
             self.step(Input::Event { link, id: &event.id }, &AtHand::Polled(event));
         }
         self.step(Input::PollDone { link, cursor: &answer.cursor }, &AtHand::Nothing);
@@ -286,7 +416,7 @@ impl Driver {
 
     /// Hands one input to the machine and performs the actions that come back.
     fn step(self: &Rc<Self>, input: Input<'_>, at_hand: &AtHand<'_>) {
-        self.machine.borrow_mut().handle(input, now());
+        self.machine.borrow_mut().handle(input, self.now.get());
         while let Some(action) = self.next_action() {
             self.perform(action, at_hand);
         }
@@ -300,7 +430,7 @@ impl Driver {
         match action {
             Action::OpenStream { link, resume } => self.open_stream(link, &resume),
             Action::CloseStream { link } => {
-                let closed = self.open.borrow_mut().source.take_if(|source| source.link() == link);
+                let closed = self.open.borrow_mut().stream.take_if(|stream| stream.link() == link);
                 drop(closed);
             }
             Action::Deliver => self.deliver(at_hand),
@@ -326,54 +456,43 @@ impl Driver {
     }
 
     fn open_stream(self: &Rc<Self>, link: Link, resume: &Resume) {
-        let driver = Rc::clone(self);
-        let heard = move |link, heard| driver.hand_in(Happening::Stream(link, heard));
-        let frames = self.max_frame_bytes.is_some();
-        let opened = self
-            .address
-            .stream(resume)
-            .and_then(|url| Source::open(&url, self.with_credentials, link, frames, heard).ok());
+        let url = self.address.stream(resume);
+        let opened = if self.fetch {
+            Request::send(&self.sink, url, link, true).map(|request| Stream::Fetched(Fetched::new(request)))
+        } else {
+            let driver = Rc::clone(self);
+            let heard = move |link, heard| driver.hand_in(Happening::Stream(link, heard));
+            let frames = self.max_frame_bytes.is_some();
+            let source = url.and_then(|url| Source::open(&url, self.with_credentials, link, frames, heard).ok());
+            source.map(Stream::Native)
+        };
         let mut open = self.open.borrow_mut();
         open.last_id.clear();
         match opened {
-            Some(source) => {
-                for event_type in &open.types {
-                    source.listen(event_type);
+            Some(stream) => {
+                if let Stream::Native(source) = &stream {
+                    for event_type in &open.types {
+                        source.listen(event_type);
+                    }
                 }
-                open.source = Some(source);
+                open.stream = Some(stream);
             }
             None => self.inbox.borrow_mut().push_back(Happening::Stream(link, Heard::Lost)),
         }
     }
 
     #[cfg(feature = "polling")]
-    fn poll(self: &Rc<Self>, link: Link, resume: &Resume, wait: core::time::Duration) {
-        let request = self.request(self.address.poll(resume, wait), link, Happening::Poll);
+    fn poll(self: &Rc<Self>, link: Link, resume: &Resume, wait: Duration) {
+        let request = Request::send(&self.sink, self.address.poll(resume, wait), link, false);
         let previous = core::mem::replace(&mut self.open.borrow_mut().poll, request);
         drop(previous);
     }
 
     #[cfg(feature = "polling")]
     fn ask_health(self: &Rc<Self>, link: Link) {
-        let request = self.request(self.address.health(), link, Happening::Health);
+        let request = Request::send(&self.sink, self.address.health(), link, false);
         let previous = core::mem::replace(&mut self.open.borrow_mut().health, request);
         drop(previous);
-    }
-
-    #[cfg(feature = "polling")]
-    fn request(
-        self: &Rc<Self>,
-        url: Option<String>,
-        link: Link,
-        happening: fn(Link, Answer) -> Happening,
-    ) -> Option<Request> {
-        let driver = Rc::clone(self);
-        let done = move |answer| driver.hand_in(happening(link, answer));
-        let sent = url.and_then(|url| Request::send(&url, self.with_credentials, done).ok());
-        if sent.is_none() {
-            self.inbox.borrow_mut().push_back(happening(link, Answer::None));
-        }
-        sent
     }
 
     fn deliver(&self, at_hand: &AtHand<'_>) {
@@ -383,7 +502,20 @@ impl Driver {
         match at_hand {
             AtHand::Nothing => {}
             AtHand::Event(event) => self.sink.tell(&Word::Forward(event)),
-            AtHand::Frame(event) => self.deliver_frame(event),
+            AtHand::Frame(event) => {
+                let frame_type = event.type_();
+                let event_type = frame::inner_type(&frame_type).unwrap_or_default();
+                self.deliver_frame(event_type, &event.data().as_string().unwrap_or_default(), &event.last_event_id());
+            }
+            AtHand::Fetched(batch, place) => {
+                if !batch.told.replace(true) {
+                    self.sink.tell(&Word::Text(batch.text()));
+                }
+                self.sink.tell(&Word::Slice(*place));
+            }
+            AtHand::FetchedFrame(EventRef { event_type, data, last_event_id }) => {
+                self.deliver_frame(event_type, data, last_event_id);
+            }
             #[cfg(feature = "polling")]
             AtHand::Polled(PolledEvent { id, event_type, data, .. }) => {
                 self.sink.tell(&Word::Deliver { event_type, data, id });
@@ -391,12 +523,10 @@ impl Driver {
         }
     }
 
-    fn deliver_frame(&self, event: &MessageEvent) {
-        let frame_type = event.type_();
-        let framed = event.data().as_string().unwrap_or_default();
+    fn deliver_frame(&self, event_type: &str, framed: &str, id: &str) {
         let limit = self.max_frame_bytes.unwrap_or_default();
         let mut counters = self.frames.get();
-        let opened = frame::open(&framed, limit);
+        let opened = frame::open(framed, limit);
         match &opened {
             Ok(data) => {
                 counters.opened += 1;
@@ -406,10 +536,7 @@ impl Driver {
         }
         self.frames.set(counters);
         match opened {
-            Ok(data) => {
-                let event_type = frame::inner_type(&frame_type).unwrap_or_default();
-                self.sink.tell(&Word::Deliver { event_type, data: &data, id: &event.last_event_id() });
-            }
+            Ok(data) => self.sink.tell(&Word::Deliver { event_type, data: &data, id }),
             Err(error) => self.trouble(&Trouble::BadFrame(error)),
         }
     }

@@ -1,22 +1,22 @@
 //! What can go wrong in this crate, each with a code that stays the same for good.
 
-#[cfg(feature = "polling")]
 use heartwire_protocol::answer::RefusalAnswer;
 use heartwire_protocol::frame::FrameError;
 use wasm_bindgen::prelude::*;
 
-/// Something that the page is told by an `error` event. The stream goes on.
+/// Something that the page is told by an `error` event.
 #[derive(Debug)]
 pub(crate) enum Trouble {
     /// A frame cannot be opened.
     BadFrame(FrameError),
     /// The data of a control event are not what the protocol says.
     BadControl,
+    /// An event is longer than the decoder's limit, and the stream is given up.
+    EventTooLong,
     /// The answer to a poll is not what the protocol says.
     #[cfg(feature = "polling")]
     BadAnswer,
-    /// The server refused a poll and said why.
-    #[cfg(feature = "polling")]
+    /// The server refused a stream or a poll and said why.
     Refused(RefusalAnswer),
 }
 
@@ -25,9 +25,9 @@ impl Trouble {
         match self {
             Self::BadFrame(_) => "bad-frame",
             Self::BadControl => "bad-control",
+            Self::EventTooLong => "event-too-long",
             #[cfg(feature = "polling")]
             Self::BadAnswer => "bad-answer",
-            #[cfg(feature = "polling")]
             Self::Refused(refusal) => &refusal.code,
         }
     }
@@ -36,9 +36,9 @@ impl Trouble {
         match self {
             Self::BadFrame(error) => error.as_str(),
             Self::BadControl => "a control event cannot be read",
+            Self::EventTooLong => "an event is longer than 32 MiB",
             #[cfg(feature = "polling")]
             Self::BadAnswer => "the answer to a poll cannot be read",
-            #[cfg(feature = "polling")]
             Self::Refused(refusal) => &refusal.detail,
         }
     }

@@ -6,8 +6,9 @@
 
 use core::time::Duration;
 use heartwire_protocol::Control;
+use heartwire_protocol::answer::RefusalAnswer;
 #[cfg(feature = "polling")]
-use heartwire_protocol::answer::{PollAnswer, PolledEvent, RefusalAnswer};
+use heartwire_protocol::answer::{PollAnswer, PolledEvent};
 use heartwire_protocol::control::{Closing, ClosingReason, Connected, Gap, GapReason, Heartbeat};
 use js_sys::Reflect;
 use wasm_bindgen::prelude::*;
@@ -123,7 +124,6 @@ pub(crate) fn health_answer(answer: &Json) -> Option<bool> {
 }
 
 /// Why the server refused.
-#[cfg(feature = "polling")]
 pub(crate) fn refusal_answer(answer: &Json) -> Option<RefusalAnswer> {
     Some(RefusalAnswer { detail: answer.member("detail").text()?, code: answer.member("code").text()? })
 }

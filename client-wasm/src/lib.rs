@@ -5,7 +5,8 @@
 //! `heartwire` puts a face on it that looks like an `EventSource`. What lies behind:
 //!
 //! - `driver`: what happened goes into the machine, its actions are performed. All else serves it.
-//! - `source`: one browser `EventSource`. `poll`: one request. `timer`: one `setTimeout`.
+//! - `source`: one browser `EventSource`. `fetched`: one stream over `fetch`, decoded here. `request`: one
+//!   request by `fetch`, which the face sends. `timer`: one `setTimeout`.
 //! - `sink`: what the page is told, in the words of the JavaScript API.
 //! - `options`, `address`: what the page asks for, checked.
 //! - `json`: what the browser has parsed, into the protocol's structs.
@@ -14,10 +15,10 @@
 mod address;
 mod driver;
 mod error;
+mod fetched;
 mod json;
 mod options;
-#[cfg(feature = "polling")]
-mod poll;
+mod request;
 mod sink;
 mod source;
 mod timer;
@@ -43,6 +44,7 @@ export interface ClientOptions {
     readonly lastEventId?: string | null | undefined;
     readonly from?: 'live' | 'earliest' | undefined;
     readonly withCredentials?: boolean | undefined;
+    readonly fetch?: boolean | undefined;
     readonly compression?: boolean | undefined;
     readonly heartbeatTimeout?: number | null | undefined;
     readonly connectTimeout?: number | undefined;
@@ -102,14 +104,26 @@ impl Client {
         self.0.close();
     }
 
+    /// The next bytes of the stream that was sent under this number.
+    pub fn chunk(&self, link: u32, bytes: Vec<u8>) {
+        self.0.chunk(link, bytes);
+    }
+
+    /// The request that was sent under this number is over. `status` is 0 when nothing came back, or when
+    /// a stream ended; `retry_after` is in seconds, NaN when there was none; `body` is the parsed JSON.
+    pub fn done(&self, link: u32, status: u16, retry_after: f64, body: JsValue) {
+        self.0.done(link, status, retry_after, body);
+    }
+
     /// Where the next stream or poll begins; empty when nothing has come yet.
     #[wasm_bindgen(js_name = lastEventId)]
     pub fn last_event_id(&self) -> String {
         self.0.last_event_id()
     }
 
-    /// What has happened so far: an object of numbers that only grow.
-    pub fn counters(&self) -> js_sys::Object {
+    /// What has happened so far: numbers that only grow, in the order in which the face has their names.
+    #[must_use]
+    pub fn counters(&self) -> Vec<f64> {
         self.0.counters()
     }
 }

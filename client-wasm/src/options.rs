@@ -17,6 +17,8 @@ pub(crate) struct Options {
     /// Where to begin; `None` leaves it to the URL.
     pub(crate) resume: Option<Resume>,
     pub(crate) with_credentials: bool,
+    /// Streams go by `fetch`, and not by the browser's own `EventSource`.
+    pub(crate) fetch: bool,
     /// The most bytes that a frame may open to; `None` asks for no frames.
     pub(crate) max_frame_bytes: Option<usize>,
 }
@@ -50,11 +52,13 @@ impl Options {
         }
         let mut with_credentials = false;
         flag(given, "withCredentials", &mut with_credentials)?;
+        let mut fetch = false;
+        flag(given, "fetch", &mut fetch)?;
         let mut compression = true;
         flag(given, "compression", &mut compression)?;
         let max_frame_bytes = number(given, "maxFrameBytes", 1.0)?.map_or(DEFAULT_MAX_OPEN_BYTES, |n| n as usize);
         let max_frame_bytes = compression.then_some(max_frame_bytes);
-        Ok(Self { settings, resume: resume(given)?, with_credentials, max_frame_bytes })
+        Ok(Self { settings, resume: resume(given)?, with_credentials, fetch, max_frame_bytes })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the page is told, in the words of the JavaScript API.
 
 use crate::error::{Trouble, report};
+use crate::fetched::Place;
 use crate::json::ms_of_span;
 use heartwire_protocol::connection::{Notice, State};
 use wasm_bindgen::prelude::*;
@@ -23,6 +24,15 @@ export interface Sink {
     heartbeat(latency: number): void;
     gap(from: string | undefined, to: string, reason: any): void;
     error(code: string, message: string): void;
+    /**
+     * Sends a request. What becomes of it goes to the connection under the number `link`: each piece of a
+     * `stream` by `chunk`, and the end of any by `done`.
+     */
+    send(link: number, url: string, stream: boolean): AbortController;
+    /** The text of a batch of events, which `slice` is about until the next one. */
+    text(text: string): void;
+    /** An event of a stream over fetch: where it begins in the text, and where its type, its data and its id end. */
+    slice(start: number, typeEnd: number, dataEnd: number, idEnd: number): void;
 }
 ";
 
@@ -44,6 +54,18 @@ extern "C" {
     fn gap(this: &Sink, from: Option<&str>, to: &str, reason: &str) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn error(this: &Sink, code: &str, message: &str) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn text(this: &Sink, text: &str) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn slice(this: &Sink, start: u32, type_end: u32, data_end: u32, id_end: u32) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn send(this: &Sink, link: u32, url: &str, stream: bool) -> Result<Controller, JsValue>;
+
+    /// An `AbortController`.
+    pub(crate) type Controller;
+    #[wasm_bindgen(method)]
+    pub(crate) fn abort(this: &Controller);
 }
 
 /// Something for the page. Whatever it throws at it is reported, and goes no further.
@@ -52,6 +74,10 @@ pub(crate) enum Word<'a> {
     Forward(&'a MessageEvent),
     /// An event that had to be unpacked.
     Deliver { event_type: &'a str, data: &'a str, id: &'a str },
+    /// The text of a batch.
+    Text(&'a str),
+    /// An event in the batch whose text was told last.
+    Slice(Place),
     /// What the machine tells.
     Notice(&'a Notice),
     /// Something went wrong.
@@ -63,6 +89,8 @@ impl Sink {
         let told = match word {
             Word::Forward(event) => self.forward(event),
             Word::Deliver { event_type, data, id } => self.deliver(event_type, data, id),
+            Word::Text(text) => self.text(text),
+            Word::Slice([start, type_end, data_end, id_end]) => self.slice(*start, *type_end, *data_end, *id_end),
             Word::Notice(Notice::State(state)) => {
                 let (name, attempt, delay, reason) = in_words(*state);
                 self.state(name, attempt, delay, reason)

@@ -6,7 +6,7 @@
 mod support;
 
 use js_sys::{Error, Reflect};
-use support::{client, evaluate, recorder};
+use support::{Recorder, client, evaluate, recorder};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -173,5 +173,97 @@ fn the_stream_begins_where_its_url_says_unless_the_options_say_it() {
     check("&last_event_id=a-7", r#"{ "compression": false, "lastEventId": "a-9" }"#, "?topic=a&last_event_id=a-9");
     check("&last_event_id=a-7", r#"{ "compression": false, "from": "live" }"#, "?topic=a");
     check("&last_event_id=a-7", r#"{ "compression": false, "from": "earliest" }"#, "?topic=a&from=earliest");
+    restore_timers();
+}
+
+/// What a test asks of the requests that a recorder was given.
+fn of_sent(recorder: &Recorder, expression: &str) -> JsValue {
+    let body = ["return (({ sent, batch }) => ", expression, ")"].concat();
+    let look: js_sys::Function = evaluate(&body).unchecked_into();
+    look.call1(&JsValue::NULL, recorder.as_ref()).expect("the script runs")
+}
+
+#[wasm_bindgen_test]
+fn a_stream_over_fetch_is_told_in_slices_of_one_text() {
+    script_host();
+    let recorder = recorder();
+    let options = r#"{ "fetch": true, "polling": false, "compression": false }"#;
+    let client = client(URL, options, &recorder).expect("the options are right");
+    client.listen("message");
+    client.listen("progress");
+    client.start();
+    assert_eq!(number("return sources.length"), 0.0);
+    assert_eq!(of_sent(&recorder, "sent.map(({ link, url, stream }) => [link, url, stream]).join()"), {
+        JsValue::from("1,http://hub.test/events?topic=a,true")
+    });
+
+    client.chunk(2, b"data: of another link\n\n".to_vec());
+    client.chunk(1, b"\xef\xbb\xbf:\n\nid: a-1\ndata: one\n\nevent: progr".to_vec());
+    assert_eq!(of_sent(&recorder, "batch"), JsValue::from("messageonea-1"));
+    let text = "ess\ndata: zw\u{f6}lf \u{1f30a}\nid: a-2\n\nevent: unheard\ndata: -\n\ndata: idless\n\nevent: heartbeat\n\
+                data: {\"time_ms\":1}\nid: a-3\n\n";
+    client.chunk(1, text.as_bytes().to_vec());
+    assert_eq!(client.last_event_id(), "a-3");
+    client.chunk(1, b": a comment\n".to_vec());
+    client.chunk(1, b"event: closing\ndata: []\n\n".to_vec());
+    client.done(2, 500, f64::NAN, JsValue::UNDEFINED);
+    client.done(1, 0, f64::NAN, JsValue::UNDEFINED);
+    client.chunk(1, b"data: too late\n\n".to_vec());
+    assert_eq!(
+        recorder.lines(),
+        [
+            "state connecting",
+            "state open",
+            "slice message one a-1",
+            "slice progress zw\u{f6}lf \u{1f30a} a-2",
+            "slice message idless a-2",
+            "heartbeat",
+            "error bad-control",
+            "state waiting cut",
+        ]
+    );
+    assert_eq!(of_sent(&recorder, "sent[0].signal.aborted"), JsValue::TRUE, "whoever reads it lets go");
+    client.close();
+    restore_timers();
+}
+
+#[wasm_bindgen_test]
+fn a_refusal_over_fetch_says_why() {
+    script_host();
+    let check = |status: u16, retry_after: f64, answer: &str, expected: &[&str]| {
+        let recorder = recorder();
+        let client = client(URL, r#"{ "fetch": true }"#, &recorder).expect("the options are right");
+        client.start();
+        client.done(1, status, retry_after, evaluate(&["return ", answer].concat()));
+        let told = recorder.lines();
+        assert_eq!(told[0], "state connecting");
+        assert_eq!(told[1..], *expected, "{status} {answer}");
+        client.close();
+    };
+    check(204, f64::NAN, "undefined", &["state closed stopped"]);
+    check(503, 7.0, "undefined", &["state waiting refused"]);
+    check(503, f64::NAN, "[]", &["state waiting refused"]);
+    check(401, f64::NAN, "({ code: 'no', detail: '-' })", &["state waiting refused", "error no"]);
+    let disabled = "({ code: 'sse-disabled', detail: '-' })";
+    check(503, 7.0, disabled, &["state polling server-disabled", "error sse-disabled"]);
+    restore_timers();
+}
+
+#[wasm_bindgen_test]
+fn polls_are_sent_and_their_answers_taken() {
+    script_host();
+    let recorder = recorder();
+    let client = client(URL, r#"{ "enabled": false, "pollInterval": 0 }"#, &recorder).expect("the options are right");
+    client.start();
+    assert_eq!(of_sent(&recorder, "`${sent[0].url} ${sent[0].stream}`"), {
+        JsValue::from("http://hub.test/events/poll?topic=a&wait=25 false")
+    });
+    let answer = "return { events: [{ id: 'a-1', type: 't', data: 'one', topic: 'a' }], cursor: 'a-1', gap: null };";
+    client.done(1, 200, f64::NAN, evaluate(answer));
+    assert_eq!(client.last_event_id(), "a-1");
+    evaluate("const [[id, { callback }]] = timers; timers.delete(id); callback();");
+    client.done(2, 0, f64::NAN, JsValue::UNDEFINED);
+    assert_eq!(recorder.lines(), ["state polling switched-off", "deliver t one a-1", "state waiting poll-failed"]);
+    client.close();
     restore_timers();
 }

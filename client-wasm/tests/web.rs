@@ -183,14 +183,3 @@ async fn a_page_where_a_stream_should_be_is_a_refusal() {
     assert_eq!(recorder.lines(), ["state connecting", "state waiting refused"]);
     client.close();
 }
-
-#[wasm_bindgen_test]
-async fn polling_fails_over_a_real_fetch() {
-    let url = support::evaluate("return location.origin + '/events'").as_string().expect("it is a string");
-    let recorder = recorder();
-    let client = client(&url, r#"{ "enabled": false }"#, &recorder).expect("the options are right");
-    client.start();
-    until(&recorder, "state waiting").await;
-    assert_eq!(recorder.lines(), ["state polling switched-off", "state waiting poll-failed"]);
-    client.close();
-}

@@ -41,6 +41,9 @@ pub struct HealthAnswer {
     pub heartbeat_interval: Option<f64>,
 }
 
+/// The [`code`](RefusalAnswer::code) of a server whose half of the one switch is off.
+pub const DISABLED_CODE: &str = "sse-disabled";
+
 /// What every refusal answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusalAnswer {

@@ -1,5 +1,6 @@
 //! The delay before the next try.
 
+use crate::time::part;
 use core::time::Duration;
 
 /// How long to wait before attempt n: exponential, capped, and jittered so that a fleet which lost
@@ -52,7 +53,7 @@ impl Backoff {
     pub fn delay(&self, attempt: u32, place: f64) -> Duration {
         let cap = self.cap(attempt);
         let floor = if attempt > 1 { self.cap(attempt - 1) } else { cap / Self::FLOOR_PART };
-        floor + (cap - floor).mul_f64(place.clamp(0.0, 1.0))
+        floor + part(cap - floor, place.clamp(0.0, 1.0))
     }
 }
 

@@ -41,7 +41,7 @@ use crate::backoff::Backoff;
 use crate::control::{ClosingReason, Connected, Control, Gap, Heartbeat};
 use crate::cursor::Cursor;
 use crate::heartbeat::{Watchdog, silence_limit};
-use crate::time::Moment;
+use crate::time::{Moment, part};
 use core::time::Duration;
 use std::collections::VecDeque;
 
@@ -50,7 +50,7 @@ use std::collections::VecDeque;
 pub const MAX_HINT: Duration = Duration::from_secs(600);
 /// So many silent links in a row, none of them healthy before, and the way is taken for blocked.
 const SILENCES_UNTIL_BLOCKED: u32 = 2;
-/// So many refused streams in a row, from a server that is well, and the way is taken for blocked.
+/// So many refused streams in a row, by something between the two or from a server that is well, and the way is taken for blocked.
 const REFUSALS_UNTIL_BLOCKED: u32 = 3;
 /// So many failed polls in a row and a stream is worth another try.
 const FAILED_POLLS_UNTIL_STREAM: u32 = 3;
@@ -155,6 +155,12 @@ pub enum Input<'a> {
         /// Which stream.
         link: Link,
     },
+    /// Bytes came by stream, whatever they mean. Only a shell that sees them can tell; a page that has
+    /// an `EventSource` hears of events alone.
+    Heard {
+        /// Which stream.
+        link: Link,
+    },
     /// An event for the page came, by stream or in the answer to a poll.
     Event {
         /// Which stream or poll.
@@ -171,11 +177,17 @@ pub enum Input<'a> {
         /// What it says.
         control: Control,
     },
+    /// The server refused the stream since its half of the one switch is off.
+    Disabled {
+        /// Which stream.
+        link: Link,
+    },
     /// The stream was refused, was cut or came to its end.
     Lost {
         /// Which stream.
         link: Link,
-        /// The HTTP status it was refused with, where the shell can know it.
+        /// The HTTP status it was refused with, where the shell can know it. Then nobody has to ask why:
+        /// the server's health is not looked into.
         status: Option<u16>,
         /// The `Retry-After` of the refusal, or the `retry:` of the stream.
         retry_after: Option<Duration>,
@@ -496,8 +508,14 @@ impl Connection {
                     stream.watchdog.heard(now);
                 }
             }
+            Input::Heard { link } => self.bytes(link, now),
             Input::Event { link, id } => self.event(link, id, now),
             Input::Control { link, id, control } => self.control(link, id, control, now),
+            Input::Disabled { link } => {
+                if self.stream(link).is_some() {
+                    self.lost(Loss::Closing(ClosingReason::Disabled), None, None, now);
+                }
+            }
             Input::Lost { link, status, retry_after } => self.stream_lost(link, status, retry_after, now),
             Input::PollDone { link, cursor } => self.poll_done(link, cursor, now),
             Input::PollFailed { link, retry_after } => {
@@ -596,7 +614,18 @@ impl Connection {
         stream.filter(|stream| stream.link == link)
     }
 
-    /// Something came by stream: the peer lives, and if it is the first event, the stream works.
+    /// Some bytes came: the peer lives. Whether the stream works is still for its first event to show,
+    /// since a proxy may pass on the first bytes alone.
+    fn bytes(&mut self, link: Link, now: Moment) {
+        let connect_timeout = self.settings.connect_timeout;
+        let Some(stream) = self.stream(link) else { return };
+        stream.watchdog.heard(now);
+        if let Some(deadline) = &mut stream.first_event_by {
+            *deadline = now + connect_timeout;
+        }
+    }
+
+    /// An event came by stream: the peer lives, and if it is the first one, the stream works.
     fn heard(&mut self, link: Link, now: Moment) -> bool {
         let silence = self.settings.silence;
         let Some(stream) = self.stream(link) else { return false };
@@ -679,7 +708,7 @@ impl Connection {
             Control::Closing(closing) => {
                 self.advance(id);
                 let retry = Duration::from_millis(closing.retry_ms);
-                self.lost(Loss::Closing(closing.reason), Some(retry), now);
+                self.lost(Loss::Closing(closing.reason), None, Some(retry), now);
             }
         }
     }
@@ -714,11 +743,12 @@ impl Connection {
             return;
         }
         let loss = if stream.first_event_by.is_some() { Loss::Refused } else { Loss::Cut };
-        self.lost(loss, retry_after, now);
+        self.lost(loss, status, retry_after, now);
     }
 
     /// The stream is over. The one place that decides what comes next.
-    fn lost(&mut self, loss: Loss, hint: Option<Duration>, now: Moment) {
+    fn lost(&mut self, loss: Loss, status: Option<u16>, hint: Option<Duration>, now: Moment) {
+        let disabled = loss == Loss::Closing(ClosingReason::Disabled);
         self.counters.losses_total += 1;
         if loss == Loss::Silent {
             self.counters.silences_total += 1;
@@ -727,8 +757,14 @@ impl Connection {
             // It was only tried out: polling goes on.
             if let Some(stream) = polling.probe.take() {
                 self.actions.push_back(Action::CloseStream { link: stream.link });
+                if disabled {
+                    self.polls_since_disabled(now);
+                    return;
+                }
                 self.schedule_probe(now);
-                self.ask_health(now);
+                if status.is_none() {
+                    self.ask_health(now);
+                }
             }
             return;
         }
@@ -745,7 +781,7 @@ impl Connection {
             self.silences_in_a_row += 1;
         }
         if self.settings.polling {
-            if loss == Loss::Closing(ClosingReason::Disabled) {
+            if disabled {
                 self.start_polling(PollReason::ServerDisabled, now);
                 return;
             }
@@ -755,8 +791,29 @@ impl Connection {
             }
         }
         self.wait(loss, hint, now);
-        if !worked {
-            self.ask_health(now);
+        if worked {
+            return;
+        }
+        match status {
+            None => self.ask_health(now),
+            // The server's own word, which a poll would get as well.
+            Some(400..=499) => {}
+            Some(_) if hint.is_some() => {}
+            Some(_) => {
+                // The delays go on where they are: no poll has shown yet that the server is well.
+                let attempt = self.attempt;
+                self.refused(now);
+                self.attempt = attempt;
+            }
+        }
+    }
+
+    /// A stream was refused, by something that is not the server's own will.
+    fn refused(&mut self, now: Moment) {
+        self.refusals_in_a_row += 1;
+        let may_poll = self.settings.polling && matches!(self.plan, Plan::Waiting { .. });
+        if may_poll && self.refusals_in_a_row >= REFUSALS_UNTIL_BLOCKED {
+            self.start_polling(PollReason::StreamBlocked, now);
         }
     }
 
@@ -844,7 +901,7 @@ impl Connection {
 
     fn schedule_probe(&mut self, now: Moment) {
         let jitter = 0.5 + self.rng.f64() / 2.0;
-        let interval = self.settings.probe_interval.mul_f64(jitter);
+        let interval = part(self.settings.probe_interval, jitter);
         let Plan::Polling(polling) = &mut self.plan else { return };
         polling.probe_at = match polling.reason {
             PollReason::SwitchedOff => None,
@@ -924,22 +981,24 @@ impl Connection {
                 if !enabled {
                     self.start_polling(PollReason::ServerDisabled, now);
                 } else {
-                    self.refusals_in_a_row += 1;
-                    if self.refusals_in_a_row >= REFUSALS_UNTIL_BLOCKED {
-                        self.start_polling(PollReason::StreamBlocked, now);
-                    }
+                    self.refused(now);
                 }
             }
             Plan::Polling(polling) => match (polling.reason, enabled) {
                 (PollReason::ServerDisabled, true) if polling.probe.is_none() => self.try_stream(now),
-                (PollReason::StreamBlocked, false) => {
-                    polling.reason = PollReason::ServerDisabled;
-                    self.schedule_probe(now);
-                    self.tell_state(State::Polling { reason: PollReason::ServerDisabled });
-                }
+                (PollReason::StreamBlocked, false) => self.polls_since_disabled(now),
                 _ => {}
             },
             _ => {}
+        }
+    }
+
+    /// Polling goes on, and the server's switch is why.
+    fn polls_since_disabled(&mut self, now: Moment) {
+        if let Plan::Polling(polling) = &mut self.plan {
+            polling.reason = PollReason::ServerDisabled;
+            self.schedule_probe(now);
+            self.tell_state(State::Polling { reason: PollReason::ServerDisabled });
         }
     }
 
@@ -1012,7 +1071,7 @@ impl Connection {
 
     fn check_stream(&mut self, overdue: Option<Loss>, now: Moment) {
         if let Some(loss) = overdue {
-            self.lost(loss, None, now);
+            self.lost(loss, None, None, now);
         }
     }
 

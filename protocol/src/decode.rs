@@ -12,6 +12,9 @@ use core::time::Duration;
 /// base64 frame of 16 MiB.
 pub const DEFAULT_MAX_EVENT_BYTES: usize = 32 * 1024 * 1024;
 
+/// So much memory for data is kept from one event to the next.
+const KEPT_BYTES: usize = 64 * 1024;
+
 /// An event as it was dispatched.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DecodedEvent {
@@ -21,6 +24,37 @@ pub struct DecodedEvent {
     pub data: String,
     /// The last event id at the moment of dispatch; empty when none was ever set.
     pub last_event_id: String,
+}
+
+/// An event as it was dispatched, in the decoder's own memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct EventRef<'a> {
+    /// `message` when the stream named none.
+    pub event_type: &'a str,
+    /// The payload.
+    pub data: &'a str,
+    /// The last event id at the moment of dispatch; empty when none was ever set.
+    pub last_event_id: &'a str,
+}
+
+impl EventRef<'_> {
+    /// The event in memory of its own.
+    #[must_use]
+    pub fn into_owned(self) -> DecodedEvent {
+        let Self { event_type, data, last_event_id } = self;
+        DecodedEvent {
+            event_type: event_type.to_owned(),
+            data: data.to_owned(),
+            last_event_id: last_event_id.to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for EventRef<'_> {
+    /// Tells the payload's length alone, as that of [`DecodedEvent`] does.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.into_owned().fmt(f)
+    }
 }
 
 impl fmt::Debug for DecodedEvent {
@@ -76,6 +110,8 @@ pub struct Decoder {
     event_type: String,
     data: String,
     has_data: bool,
+    /// The type and the data are those of an event that was given away.
+    dispatched: bool,
     last_event_id_buffer: String,
     last_event_id: String,
     retry: Option<Duration>,
@@ -108,6 +144,7 @@ impl Decoder {
             event_type: String::new(),
             data: String::new(),
             has_data: false,
+            dispatched: false,
             last_event_id_buffer: String::new(),
             last_event_id: String::new(),
             retry: None,
@@ -130,13 +167,29 @@ impl Decoder {
     /// # Errors
     /// One event is longer than the limit; every later call says so again.
     pub fn next_event(&mut self) -> Result<Option<DecodedEvent>, EventTooLong> {
+        Ok(self.next_event_ref()?.map(EventRef::into_owned))
+    }
+
+    /// As [`next_event`](Self::next_event), without memory for each event: it stays in the decoder
+    /// until the next call.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn next_event_ref(&mut self) -> Result<Option<EventRef<'_>>, EventTooLong> {
         if let Some(failure) = self.failed {
             return Err(failure);
         }
+        if mem::take(&mut self.dispatched) {
+            self.forget_event();
+        }
         while let Some((start, end)) = self.next_line() {
             if start == end {
-                if let Some(event) = self.dispatch() {
-                    return Ok(Some(event));
+                if self.dispatch() {
+                    return Ok(Some(EventRef {
+                        event_type: if self.event_type.is_empty() { "message" } else { &self.event_type },
+                        data: &self.data,
+                        last_event_id: &self.last_event_id,
+                    }));
                 }
             } else {
                 self.read_line(start, end);
@@ -227,31 +280,49 @@ impl Decoder {
                     self.data.push('\n');
                 }
                 self.has_data = true;
-                self.data.push_str(&String::from_utf8_lossy(value));
+                push(&mut self.data, value);
             }
-            b"event" => self.event_type = String::from_utf8_lossy(value).into_owned(),
-            b"id" if !value.contains(&0) => {
-                self.last_event_id_buffer = String::from_utf8_lossy(value).into_owned();
-            }
+            b"event" => replace(&mut self.event_type, value),
+            b"id" if !value.contains(&0) => replace(&mut self.last_event_id_buffer, value),
             b"retry" => self.retry = milliseconds(value).or(self.retry),
             // A comment has the empty name.
             _ => {}
         }
     }
 
-    /// [spec] "Dispatch the event".
-    fn dispatch(&mut self) -> Option<DecodedEvent> {
+    /// [spec] "Dispatch the event". Whether there is one.
+    fn dispatch(&mut self) -> bool {
         self.last_event_id.clone_from(&self.last_event_id_buffer);
-        let event_type = mem::take(&mut self.event_type);
-        let data = mem::take(&mut self.data);
-        if !mem::take(&mut self.has_data) {
-            return None;
+        self.dispatched = self.has_data;
+        if !self.has_data {
+            self.forget_event();
         }
-        Some(DecodedEvent {
-            event_type: if event_type.is_empty() { "message".to_owned() } else { event_type },
-            data,
-            last_event_id: self.last_event_id.clone(),
-        })
+        self.dispatched
+    }
+
+    fn forget_event(&mut self) {
+        self.event_type.clear();
+        self.has_data = false;
+        // One large event is no reason to keep its memory for as long as the stream is open.
+        if self.data.capacity() > KEPT_BYTES {
+            self.data = String::new();
+        }
+        self.data.clear();
+    }
+}
+
+/// Puts a value in the place of the one before.
+fn replace(text: &mut String, value: &[u8]) {
+    text.clear();
+    push(text, value);
+}
+
+/// [spec] "UTF-8 decode": what is not UTF-8 is replaced.
+fn push(text: &mut String, value: &[u8]) {
+    match core::str::from_utf8(value) {
+        // Several times as fast as looking for what to replace.
+        Ok(value) => text.push_str(value),
+        Err(_) => text.push_str(&String::from_utf8_lossy(value)),
     }
 }
 

@@ -72,6 +72,11 @@ impl Story {
         self.at(ms, Input::Lost { link, status: None, retry_after: None })
     }
 
+    fn refused(&mut self, ms: u64, link: usize, status: u16, retry_after_s: Option<u64>) -> String {
+        let (link, retry_after) = (self.link(link), retry_after_s.map(Duration::from_secs));
+        self.at(ms, Input::Lost { link, status: Some(status), retry_after })
+    }
+
     fn health(&mut self, ms: u64, link: usize, enabled: bool) -> String {
         let link = self.link(link);
         self.at(ms, Input::Health { link, enabled })
@@ -222,6 +227,99 @@ fn a_refusal_is_looked_into_while_the_wait_goes_on() {
     let link = story.link(2);
     assert_eq!(story.at(20, Input::HealthFailed { link }), "");
     assert_eq!(story.wait(), "open L3 live, connecting 1", "nobody home: the wait goes on");
+}
+
+#[test]
+fn a_refusal_with_a_status_is_not_looked_into() {
+    let mut story = Story::new(Settings::default());
+    story.at(0, Input::Start);
+    assert_eq!(story.refused(10, 1, 503, Some(7)), "close L1, waiting 1 Refused");
+    let delay = story.deadline_ms().unwrap() - 10;
+    assert!((7_100..=8_000).contains(&delay), "as long as the server asks, and its own jitter: {delay} ms");
+    for link in 2..10 {
+        assert!(story.wait().starts_with(&format!("open L{link} ")));
+        let words = story.refused(story.now_ms(), link, if link % 2 == 0 { 401 } else { 404 }, None);
+        assert_eq!(words, format!("close L{link}, waiting {link} Refused"), "a poll would be told the same");
+    }
+}
+
+#[test]
+fn falls_back_to_polling_when_something_between_the_two_refuses_every_stream() {
+    let mut story =
+        Story::new(Settings { max_attempts: Some(6), probe_interval: Duration::MAX, ..Settings::default() });
+    story.at(0, Input::Start);
+    // What is no stream has a status of 200.
+    for (link, status) in [(1, 502), (2, 200)] {
+        assert_eq!(story.refused(story.now_ms(), link, status, None), format!("close L{link}, waiting {link} Refused"));
+        story.wait();
+    }
+    let words = story.refused(story.now_ms(), 3, 504, None);
+    assert_eq!(words, "close L3, waiting 3 Refused, poll L4 live for 25s, polling StreamBlocked");
+    let now = story.now_ms();
+    assert_eq!(story.poll_failed(now, 4), "waiting 4 PollFailed", "and the tries are not counted afresh");
+    for (link, words) in [(5, "waiting 5 PollFailed"), (6, "cancel L6, waiting 6 PollFailed")] {
+        story.wait();
+        assert_eq!(story.poll_failed(story.now_ms(), link), words);
+    }
+    story.wait();
+    assert_eq!(story.refused(story.now_ms(), 7, 502, None), "close L7, closed GaveUp");
+}
+
+#[test]
+fn goes_over_to_polling_at_once_when_the_refusal_says_that_streaming_is_off() {
+    let mut story = Story::new(Settings::default());
+    story.at(0, Input::Start);
+    let link = story.link(1);
+    assert_eq!(
+        story.at(10, Input::Disabled { link }),
+        "close L1, poll L2 live for 25s, polling ServerDisabled",
+        "without asking"
+    );
+    assert_eq!(story.at(20, Input::Disabled { link }), "", "that link is over");
+
+    let mut story = Story::new(Settings { polling: false, ..Settings::default() });
+    story.at(0, Input::Start);
+    let link = story.link(1);
+    assert_eq!(story.at(10, Input::Disabled { link }), "close L1, waiting 1 Closing(Disabled)");
+}
+
+#[test]
+fn a_stream_that_is_tried_out_and_refused_leaves_the_polls_alone() {
+    let mut story = Story::new(Settings { enabled: false, resume: Resume::After("a-1".into()), ..Settings::default() });
+    story.at(0, Input::Start);
+    assert_eq!(story.at(10, Input::SetEnabled(true)), "open L2 after a-1");
+    assert_eq!(story.refused(20, 2, 502, None), "close L2");
+    story.poll_done(30, 1, "a-1");
+    while story.links.len() < 4 {
+        let words = story.wait();
+        if words.starts_with("poll") {
+            let (now, link) = (story.now_ms(), story.links.len());
+            story.poll_done(now, link, "a-1");
+        }
+        if words.contains("open") {
+            let link = story.link(story.links.len());
+            let words = story.at(story.now_ms(), Input::Disabled { link });
+            assert!(words.ends_with("polling ServerDisabled"), "{words}");
+            return;
+        }
+    }
+}
+
+#[test]
+fn bytes_are_a_sign_of_life_but_no_proof_that_events_get_through() {
+    let mut story = Story::new(Settings { polling: false, ..Settings::default() });
+    story.at(0, Input::Start);
+    let link = story.link(1);
+    assert_eq!(story.at(10_000, Input::Heard { link }), "", "not open yet");
+    assert_eq!(story.deadline_ms(), Some(25_000));
+    assert_eq!(story.wait(), "close L1, waiting 1 ConnectTimeout");
+
+    let mut story = Story::open(Settings::default());
+    let link = story.link(1);
+    assert_eq!(story.at(44_999, Input::Heard { link }), "");
+    assert_eq!(story.deadline_ms(), Some(89_999));
+    assert_eq!(story.wait(), "close L1, waiting 1 Silent");
+    assert_eq!(story.at(90_000, Input::Heard { link }), "", "that link is over");
 }
 
 #[test]

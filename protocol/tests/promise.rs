@@ -366,7 +366,7 @@ proptest! {
     }
 
     #[test]
-    fn any_order_of_inputs_is_survived(seed in any::<u64>(), inputs in prop::collection::vec((0_u8..12, 0_usize..6, 0_u64..70_000), 1..200)) {
+    fn any_order_of_inputs_is_survived(seed in any::<u64>(), inputs in prop::collection::vec((0_u8..13, 0_usize..6, 0_u64..70_000), 1..200)) {
         let mut world = World::new(seed, SlowReaders::Close);
         let mut links: Vec<Link> = Vec::new();
         for (kind, which, ms) in inputs {
@@ -389,12 +389,17 @@ proptest! {
                 2 => Input::Control { link, id: "", control: Control::Connected(connected) },
                 3 => Input::Control { link, id: "", control: Control::Heartbeat(Heartbeat { time_ms: ms }) },
                 4 => Input::Control { link, id: "", control: Control::Closing(closing) },
-                5 => Input::Lost { link, status: None, retry_after: Some(Duration::from_millis(ms)) },
+                5 if ms % 3 == 0 => Input::Disabled { link },
+                5 => {
+                    let status = (ms % 2 == 0).then_some(502);
+                    Input::Lost { link, status, retry_after: (ms % 4 < 2).then_some(Duration::from_millis(ms)) }
+                }
                 6 => Input::PollDone { link, cursor: "x" },
                 7 => Input::PollFailed { link, retry_after: None },
                 8 => Input::Health { link, enabled: ms % 2 == 0 },
                 9 => Input::HealthFailed { link },
                 10 => Input::SetEnabled(ms % 2 == 0),
+                11 => Input::Heard { link },
                 _ => Input::Due,
             };
             world.input(input, None);

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use heartwire_protocol::FieldError;
-use heartwire_protocol::answer::RefusalAnswer;
+use heartwire_protocol::answer::{DISABLED_CODE, RefusalAnswer};
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Problem {
             Self::EventTooLarge { .. } => "event-too-large",
             Self::LogUnavailable => "log-unavailable",
             Self::OutOfMemory => "out-of-memory",
-            Self::Disabled => "sse-disabled",
+            Self::Disabled => DISABLED_CODE,
             Self::TooManyConnections => "too-many-connections",
             Self::BadSwitch => "bad-switch",
             Self::NotFound => "not-found",

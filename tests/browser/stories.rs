@@ -89,6 +89,14 @@ pub(crate) async fn every_event_arrives_once_and_in_order_over_a_link_that_is_cu
     Ok(())
 }
 
+pub(crate) async fn every_event_arrives_once_and_in_order_by_fetch_over_a_link_that_is_cut_two_hundred_times(
+    browser: &Browser,
+) -> Result<()> {
+    cut_two_hundred_times(browser, "false", ", transport: 'fetch'", 10_000).await?;
+    ensure!(browser.run("return stream.metrics().badFrames").await? == 0);
+    Ok(())
+}
+
 pub(crate) async fn every_event_arrives_once_and_in_order_as_frames_over_a_link_that_is_cut_two_hundred_times(
     browser: &Browser,
 ) -> Result<()> {
@@ -122,9 +130,17 @@ pub(crate) async fn a_restarted_server_is_met_with_a_gap_and_then_with_its_new_e
 }
 
 pub(crate) async fn a_link_that_goes_silent_is_noticed_in_time_and_opened_again(browser: &Browser) -> Result<()> {
+    goes_silent(browser, "").await
+}
+
+pub(crate) async fn a_link_that_goes_silent_is_noticed_in_time_by_fetch_too(browser: &Browser) -> Result<()> {
+    goes_silent(browser, ", transport: 'fetch'").await
+}
+
+async fn goes_silent(browser: &Browser, options: &str) -> Result<()> {
     const LIMIT_MS: f64 = 3_000.0;
     let stage = Stage::set(browser, &["--heartbeat-interval", "2"]).await?;
-    browser.run("record({ topics: 't', baseReconnectDelay: 50 })").await?;
+    browser.run(&format!("record({{ topics: 't', baseReconnectDelay: 50{options} }})")).await?;
     browser.wait_for("window.heartbeats >= 1").await?;
 
     stage.link.set(Mood::Silent);
@@ -162,9 +178,38 @@ pub(crate) async fn a_link_that_swallows_every_byte_is_polled_over_once_polls_ge
 pub(crate) async fn polling_takes_over_while_the_server_is_switched_off_and_gives_back(
     browser: &Browser,
 ) -> Result<()> {
+    server_switched_off(browser, "").await
+}
+
+pub(crate) async fn polling_takes_over_by_fetch_too_while_the_server_is_switched_off(browser: &Browser) -> Result<()> {
+    server_switched_off(browser, ", transport: 'fetch'").await
+}
+
+pub(crate) async fn a_stream_by_fetch_has_the_pages_headers_and_hears_the_status(browser: &Browser) -> Result<()> {
+    let stage = Stage::set(browser, &[]).await?;
+    stage.publish(0, 2).await?;
+    browser
+        .run("record({ topics: 't', from: 'earliest', token: async () => 'none that this server asks for' })")
+        .await?;
+    saw_exactly(browser, 2).await?;
+    browser.run("stream.close()").await?;
+
+    browser
+        .run(
+            "record({ headers: { 'x-a': 'b' }, maxReconnectAttempts: 0 }, 'nowhere'); \
+              stream.onerror = ({ code, status }) => window.story.push(`${code} ${status}`);",
+        )
+        .await?;
+    browser.wait_for("stream.readyState === 2").await?;
+    let story = browser.run("return window.story").await?;
+    ensure!(strings(&story).ends_with(&["gave-up 404", "error not-found", "not-found 404"]), "{story}");
+    Ok(())
+}
+
+async fn server_switched_off(browser: &Browser, more: &str) -> Result<()> {
     let stage = Stage::set(browser, &[]).await?;
     let options = "topics: 't', pollInterval: 50, probeInterval: 500, baseReconnectDelay: 50";
-    browser.run(&format!("record({{ {options} }})")).await?;
+    browser.run(&format!("record({{ {options}{more} }})")).await?;
     browser.wait_for("stream.readyState === 1").await?;
     stage.publish(0, 100).await?;
 

@@ -6,21 +6,21 @@
 import type { GapReason, State, StateDetail } from './events.js';
 import type { CheckedOptions } from './options.js';
 
-/** What the machine counts. See {@link Metrics} for the meaning of each. */
-export interface Counters {
-  attempts: number;
-  opened: number;
-  losses: number;
-  silences: number;
-  polls: number;
-  heartbeats: number;
-  delivered: number;
-  duplicates: number;
-  gaps: number;
-  frames: number;
-  badFrames: number;
-  bytesSavedByFrames: number;
-}
+/** What the machine counts, in the order in which it tells. See {@link Metrics} for the meaning of each. */
+export const COUNTERS = [
+  'attempts',
+  'opened',
+  'losses',
+  'silences',
+  'polls',
+  'heartbeats',
+  'delivered',
+  'duplicates',
+  'gaps',
+  'frames',
+  'badFrames',
+  'bytesSavedByFrames',
+] as const;
 
 /** Takes what the engine has for the page. */
 export interface Sink {
@@ -32,6 +32,15 @@ export interface Sink {
   heartbeat(latency: number): void;
   gap(from: string | undefined, to: string, reason: GapReason): void;
   error(code: string, message: string): void;
+  /**
+   * Sends a request. What becomes of it goes to the connection under the number `link`: each piece of a
+   * `stream` by `chunk`, and the end of any by `done`. Aborting it is fine at any time.
+   */
+  send(link: number, url: string, stream: boolean): AbortController;
+  /** The text of a batch of events, which `slice` is about until the next one. */
+  text(text: string): void;
+  /** An event of a stream over fetch: where it begins in the text, and where its type, its data and its id end. */
+  slice(start: number, typeEnd: number, dataEnd: number, idEnd: number): void;
 }
 
 /** One connection. Whatever is called from within a {@link Sink} takes effect after it has returned. */
@@ -42,8 +51,16 @@ export interface Connection {
   setEnabled(enabled: boolean): void;
   /** Nothing but the state `closed` reaches the sink after this. */
   close(): void;
+  /** The next bytes of a stream. Only an engine that has requests sent has this. */
+  chunk?(link: number, bytes: Uint8Array): void;
+  /**
+   * The end of a request: its status, or 0 when nothing came back or an accepted stream has ended; its
+   * `Retry-After` in seconds, or NaN; its JSON. Only an engine that has requests sent has this.
+   */
+  done?(link: number, status: number, retryAfter: number, answer: unknown): void;
   lastEventId(): string;
-  counters(): object;
+  /** As many as there are {@link COUNTERS}, or none. */
+  counters(): ArrayLike<number>;
 }
 
 /** Makes connections. `url` is absolute and has its topics. */

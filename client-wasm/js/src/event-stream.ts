@@ -4,11 +4,12 @@
  */
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { Connection, Counters, Engine, Sink } from './engine.js';
-import { type EventStreamEventMap, GapEvent, HeartbeatEvent, type State, type StateDetail, StateEvent, StreamErrorEvent } from './events.js';
+import { type Connection, COUNTERS, type Engine, type Sink } from './engine.js';
+import { type EventStreamEventMap, GapEvent, HeartbeatEvent, type State, type StateDetail, StateEvent, type StreamErrorCode, StreamErrorEvent } from './events.js';
 import { load } from './load.js';
 import { type CheckedOptions, type EventStreamOptions, check } from './options.js';
 import { passThrough } from './pass-through.js';
+import { sender } from './request.js';
 
 const CONNECTING = 0;
 const OPEN = 1;
@@ -110,6 +111,8 @@ export class EventStream<Types extends string = string> extends EventTarget {
   #enabled: boolean;
   #payloadLength = 0;
   #latency: number | null = null;
+  /** The HTTP status of the answer that is being taken in. */
+  #status: number | null = null;
 
   /**
    * Opens a stream.
@@ -139,8 +142,12 @@ export class EventStream<Types extends string = string> extends EventTarget {
     load().then(
       (engine) => this.#connect(engine),
       (failure: unknown) => {
-        warn(failure);
-        this.#connect(passThrough);
+        if (checked.fetch) {
+          this.#changed({ state: 'closed', attempt: 0, delay: 0, reason: 'no-webassembly' });
+        } else {
+          warn(failure);
+          this.#connect(passThrough);
+        }
       },
     );
   }
@@ -177,9 +184,10 @@ export class EventStream<Types extends string = string> extends EventTarget {
   /** What has happened so far. A fresh object with each call. */
   metrics(): Metrics {
     const { state } = this;
+    const counts = this.#connection?.counters() ?? [];
+    const counters = Object.fromEntries(COUNTERS.map((name, i) => [name, counts[i] ?? 0]));
     return {
-      ...NOTHING_YET,
-      ...this.#connection?.counters(),
+      ...(counters as Record<(typeof COUNTERS)[number], number>),
       state,
       transport: state === 'open' ? 'stream' : state === 'polling' ? 'polling' : 'none',
       payloadLength: this.#payloadLength,
@@ -329,6 +337,16 @@ export class EventStream<Types extends string = string> extends EventTarget {
   }
 
   #sink(): Sink {
+    let text = '';
+    const hear: Parameters<typeof sender>[1] = {
+      chunk: (link, bytes) => this.#connection?.chunk?.(link, bytes),
+      done: (link, status, retryAfter, answer) => {
+        this.#status = status || null;
+        this.#connection?.done?.(link, status, retryAfter, answer);
+        this.#status = null;
+      },
+    };
+    const error: Sink['error'] = (code, message) => this.#fail(code, message);
     return {
       forward: ({ type, data, lastEventId, origin }) => this.#message(type, data, lastEventId, origin),
       deliver: (type, data, lastEventId) => this.#message(type, data, lastEventId, this.#origin),
@@ -338,8 +356,18 @@ export class EventStream<Types extends string = string> extends EventTarget {
         this.dispatchEvent(new HeartbeatEvent(latency));
       },
       gap: (from, to, reason) => this.dispatchEvent(new GapEvent(from ?? null, to, reason)),
-      error: (code, message) => this.dispatchEvent(new StreamErrorEvent(code, message)),
+      error,
+      send: sender(this.#options, hear, error),
+      text: (batch) => {
+        text = batch;
+      },
+      slice: (start, typeEnd, dataEnd, idEnd) =>
+        this.#message(text.slice(start, typeEnd), text.slice(typeEnd, dataEnd), text.slice(dataEnd, idEnd), this.#origin),
     };
+  }
+
+  #fail(code: StreamErrorCode, message: string): void {
+    this.dispatchEvent(new StreamErrorEvent(code, message, this.#status));
   }
 
   #message(type: string, data: string, lastEventId: string, origin: string): void {
@@ -359,8 +387,10 @@ export class EventStream<Types extends string = string> extends EventTarget {
     }
     this.dispatchEvent(new StateEvent(detail));
     // An EventSource tells each loss and its own giving up as an `error`; so do we, with the reason.
-    if (reason && (state === 'waiting' || reason === 'gave-up' || reason === 'stopped')) {
-      this.dispatchEvent(new StreamErrorEvent(reason, ''));
+    if (reason === 'no-webassembly') {
+      this.#fail(reason, 'the WebAssembly cannot be loaded, and only with it can streams go by fetch');
+    } else if (reason && (state === 'waiting' || reason === 'gave-up' || reason === 'stopped')) {
+      this.#fail(reason, '');
     } else if (before !== OPEN && this.readyState === OPEN) {
       this.dispatchEvent(new Event('open'));
     }
@@ -386,21 +416,6 @@ function epitaph(connection: Connection): Connection {
     counters: () => counters,
   };
 }
-
-const NOTHING_YET: Counters = {
-  attempts: 0,
-  opened: 0,
-  losses: 0,
-  silences: 0,
-  polls: 0,
-  heartbeats: 0,
-  delivered: 0,
-  duplicates: 0,
-  gaps: 0,
-  frames: 0,
-  badFrames: 0,
-  bytesSavedByFrames: 0,
-};
 
 /** [spec] The EventSource constructor: relative to the document or worker, and a `SyntaxError` when that fails. */
 function resolve(url: string | URL, topics: readonly string[]): URL {

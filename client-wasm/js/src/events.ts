@@ -10,7 +10,8 @@ export type State = 'connecting' | 'open' | 'waiting' | 'polling' | 'closed';
 /**
  * How a link was lost.
  *
- * - `refused`: the server could not be reached, or refused the stream.
+ * - `refused`: the server could not be reached, or refused the stream. Over fetch that includes whatever is
+ *   not a stream: another content type, or a redirect to another origin.
  * - `connect-timeout`: nothing came within `connectTimeout`.
  * - `cut`: the link was cut, or the server ended it without a word.
  * - `silent`: nothing was heard for longer than `heartbeatTimeout`.
@@ -47,8 +48,10 @@ export type PollReason = 'switched-off' | 'server-disabled' | 'stream-blocked';
  * - `gave-up`: `maxReconnectAttempts` were used up.
  * - `stopped`: the server told the client to stop.
  * - `switched-off`: `enabled` is `false` and so is `polling`. Setting `enabled` opens the link again.
+ * - `no-webassembly`: the WebAssembly cannot be loaded, and what the options ask for, or a host without an
+ *   `EventSource`, needs fetch. Without such an option the browser's own `EventSource` stands in.
  */
-export type ClosedReason = 'by-page' | 'gave-up' | 'stopped' | 'switched-off';
+export type ClosedReason = 'by-page' | 'gave-up' | 'stopped' | 'switched-off' | 'no-webassembly';
 
 /** What a {@link StateEvent} tells. */
 export interface StateDetail {
@@ -128,21 +131,28 @@ export class GapEvent extends Event {
 
 /**
  * What a {@link StreamErrorEvent} is about, as a stable word: how a link was lost ({@link LossReason}),
- * how it came to its end (`gave-up`, `stopped`), or
+ * how it came to its end (`gave-up`, `stopped`, `no-webassembly`), or
  *
  * - `bad-frame`: a compressed event cannot be opened. It is lost; the stream goes on.
  * - `bad-control`: a control event of the server makes no sense, and was ignored.
  * - `bad-answer`: the answer to a poll makes no sense.
+ * - `event-too-long`: an event over fetch is longer than 32 MiB, and the stream was given up.
+ * - `token-failed`, `headers-failed`: the callback threw or rejected, or what it returned is no header. The
+ *   attempt counts as lost.
  *
- * or the `code` of a refusal by the server, told while polling.
+ * or the `code` of a refusal by the server, told once in a row: while polling, and over fetch.
  */
 export type StreamErrorCode =
   | LossReason
   | 'gave-up'
   | 'stopped'
+  | 'no-webassembly'
   | 'bad-frame'
   | 'bad-control'
   | 'bad-answer'
+  | 'event-too-long'
+  | 'token-failed'
+  | 'headers-failed'
   // Keeps the words above in an editor's list of suggestions.
   | (string & {});
 
@@ -152,11 +162,14 @@ export class StreamErrorEvent extends Event {
   readonly code: StreamErrorCode;
   /** One clause for people; empty when `code` says it all. Never holds any payload. */
   readonly message: string;
+  /** The HTTP status of the answer that went wrong; `null` where there was none, or a browser does not tell it: over `EventSource`. */
+  readonly status: number | null;
 
-  constructor(code: StreamErrorCode, message: string) {
+  constructor(code: StreamErrorCode, message: string, status: number | null = null) {
     super('error');
     this.code = code;
     this.message = message;
+    this.status = status;
   }
 }
 

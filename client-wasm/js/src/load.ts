@@ -14,17 +14,19 @@ const engine: Engine = (url, options, sink) => new Client(url, options, sink);
 let loading: Promise<Engine> | undefined;
 
 /** The engine, loaded with the first call. A call after a failure tries again. */
-export function load(source: WasmSource | undefined = inlined()): Promise<Engine> {
+export function load(source?: WasmSource): Promise<Engine> {
+  loading ??= start(source).catch((failure: unknown) => {
+    loading = undefined;
+    throw failure;
+  });
+  return loading;
+}
+
+async function start(source: WasmSource | undefined = inlined() ?? onDisk()): Promise<Engine> {
   // Without a source the glue looks beside the script, in the words that bundlers know:
   // `new URL('heartwire_bg.wasm', import.meta.url)`.
-  loading ??= instantiate(source && { module_or_path: source }).then(
-    () => engine,
-    (failure: unknown) => {
-      loading = undefined;
-      throw failure;
-    },
-  );
-  return loading;
+  await instantiate(source && { module_or_path: source });
+  return engine;
 }
 
 function inlined(): Uint8Array<ArrayBuffer> | undefined {
@@ -32,4 +34,19 @@ function inlined(): Uint8Array<ArrayBuffer> | undefined {
     return undefined;
   }
   return Uint8Array.from(atob(INLINED_WASM), (character) => character.charCodeAt(0));
+}
+
+/** In Node: the file beside the script, which its `fetch` cannot read. */
+function onDisk(): Uint8Array<ArrayBuffer> | undefined {
+  if (INLINED_WASM !== undefined || !import.meta.url.startsWith('file:')) {
+    return undefined;
+  }
+  // Not an import: bundlers for the browser would trip over it.
+  const { process } = globalThis as { process?: Process };
+  return process?.getBuiltinModule?.('fs').readFileSync(new URL('heartwire_bg.wasm', import.meta.url));
+}
+
+/** What we need of Node, if this is Node; from 20.16 on. */
+interface Process {
+  getBuiltinModule?(name: 'fs'): { readFileSync(url: URL): Uint8Array<ArrayBuffer> };
 }

@@ -14,6 +14,41 @@ export interface EventStreamOptions {
   from?: 'live' | 'earliest' | undefined;
   /** Whether cookies go to another origin, as with `EventSource`. Default `false`. */
   withCredentials?: boolean | undefined;
+  /**
+   * What brings a stream: the host's own `EventSource`, or `fetch`. Both bring the same events and promises;
+   * over fetch the HTTP status, `Retry-After` and any byte as a sign of life are seen as well.
+   * Default: `fetch` where an option below asks for it or the host has no `EventSource`, else `eventsource`.
+   */
+  transport?: 'eventsource' | 'fetch' | undefined;
+  /**
+   * Headers for every request: streams, polls and questions after the server's health. A function is called
+   * before each of them; when it throws or rejects, that is an `error` event with code `headers-failed`, and the
+   * attempt is lost. It has `connectTimeout` to answer. Streams go by fetch. Default: none.
+   */
+  headers?: HeadersInit | (() => HeadersInit | Promise<HeadersInit>) | undefined;
+  /**
+   * Called before every request for a token, which is sent as `Authorization: Bearer`; an empty one is not sent.
+   * When it throws or rejects, that is an `error` event with code `token-failed`, and the attempt is lost.
+   * It has `connectTimeout` to answer. Streams go by fetch. Default: none.
+   */
+  token?: (() => string | Promise<string>) | undefined;
+  /**
+   * The method of the request for a stream, which goes by fetch. With any but `GET` there is no polling, which
+   * could not carry the {@link body}: the stream alone is tried again. Default: `POST` with a body, else `GET`.
+   */
+  method?: string | undefined;
+  /**
+   * The body of the request for a stream, which goes by fetch. It is sent with each try, also when the server has
+   * ended the stream in good order: close the stream at its last event, or let the server answer 204, unless
+   * that is wanted. Its `content-type` is as with `fetch`, unless {@link headers} has one. Default: none.
+   */
+  body?: string | Blob | ArrayBuffer | ArrayBufferView<ArrayBuffer> | FormData | URLSearchParams | undefined;
+  /**
+   * Sends the resume point of a stream as `Last-Event-ID`, as `EventSource` does, and not as `last_event_id` in the
+   * query. For servers that know the header alone: to another origin it costs a preflight. Streams go by fetch.
+   * Default `false`.
+   */
+  lastEventIdHeader?: boolean | undefined;
   /** Whether the server may compress large events one by one. They arrive opened. Default `true`. */
   compression?: boolean | undefined;
   /**
@@ -46,7 +81,11 @@ export interface EventStreamOptions {
 }
 
 /** Options that are known to make sense. What is absent has its default, which the engine knows. */
-export type CheckedOptions = Omit<EventStreamOptions, 'topics'> & { readonly topics: readonly string[] };
+export type CheckedOptions = Omit<EventStreamOptions, 'topics'> & {
+  readonly topics: readonly string[];
+  /** Whether streams go by fetch. */
+  readonly fetch: boolean;
+};
 
 /** What an option must be, in words for the error, and whether a value is that. */
 interface Rule {
@@ -64,6 +103,15 @@ const isWhole = (value: unknown, least: number, most: number) =>
   Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most;
 const isText = (value: unknown) => typeof value === 'string' && value !== '';
 
+const isHeaders = (value: unknown) => {
+  try {
+    return typeof value === 'object' && value !== null && Boolean(new Headers(value as HeadersInit));
+  } catch {
+    return false;
+  }
+};
+const isGet = (method: string) => /^get$/i.test(method);
+
 const flag: Rule = { must: 'be true or false', holds: (value) => typeof value === 'boolean' };
 const span = (least: number, most = Number.MAX_SAFE_INTEGER): Rule => ({
   must: `be a number of milliseconds, at least ${least}${most === LONGEST_WAIT ? ` and at most ${most}` : ''}`,
@@ -80,6 +128,24 @@ const RULES: { readonly [Name in keyof Required<EventStreamOptions>]: Rule } = {
   lastEventId: { must: 'be an event id or null', holds: (value) => value === null || typeof value === 'string' },
   from: { must: "be 'live' or 'earliest'", holds: (value) => value === 'live' || value === 'earliest' },
   withCredentials: flag,
+  transport: {
+    must: "be 'eventsource' or 'fetch'",
+    holds: (value) => value === 'eventsource' || value === 'fetch',
+  },
+  headers: {
+    must: 'be an object with names and values of headers, or a function',
+    holds: (value) => typeof value === 'function' || isHeaders(value),
+  },
+  token: { must: 'be a function', holds: (value) => typeof value === 'function' },
+  method: { must: 'be an HTTP method', holds: (value) => typeof value === 'string' && /^[a-z]+$/i.test(value) },
+  body: {
+    must: 'be a body that can be sent more than once',
+    holds: (value) =>
+      typeof value === 'string' ||
+      ArrayBuffer.isView(value) ||
+      [ArrayBuffer, Blob, FormData, URLSearchParams].some((kind) => value instanceof kind),
+  },
+  lastEventIdHeader: flag,
   compression: flag,
   heartbeatTimeout: {
     must: `be a number of milliseconds, at least ${SHORTEST_SPAN}, or Infinity, or null`,
@@ -124,5 +190,19 @@ export function check(options: EventStreamOptions = {}): CheckedOptions {
       throw new TypeError(`heartwire: option "${name}" must ${must}`);
     }
   }
-  return { ...Object.fromEntries(given), topics: [options.topics ?? []].flat() };
+  const { transport, headers, token, body, method = body === undefined ? 'GET' : 'POST', lastEventIdHeader } = options;
+  const needsFetch = Boolean(headers || token || lastEventIdHeader) || body !== undefined || !isGet(method);
+  if (needsFetch && transport === 'eventsource') {
+    throw new TypeError("heartwire: option \"transport\" must be 'fetch', which alone has headers, a token and a body");
+  }
+  if (body !== undefined && isGet(method)) {
+    throw new TypeError('heartwire: option "body" must not come with the method GET');
+  }
+  return {
+    ...Object.fromEntries(given),
+    method,
+    polling: (options.polling ?? true) && isGet(method),
+    fetch: needsFetch || transport === 'fetch' || (!transport && typeof EventSource === 'undefined'),
+    topics: [options.topics ?? []].flat(),
+  };
 }

@@ -108,6 +108,6 @@ export const passThrough: Engine = (url, options, sink) => {
     },
     close: () => close('by-page'),
     lastEventId: () => lastId,
-    counters: () => ({}),
+    counters: () => [],
   };
 };

@@ -15,6 +15,12 @@ const WRONG = {
   lastEventId: [7, {}],
   from: ['now', 0],
   withCredentials: ['include'],
+  transport: ['xhr', 0],
+  headers: [7, 'x-a: b', { 'no header': 'x' }, { 'x-a': 'a\nb' }, null],
+  token: ['t', {}, null],
+  method: ['', 'GET /', 7],
+  body: [7, {}, null, new ReadableStream()],
+  lastEventIdHeader: ['yes'],
   compression: ['gzip'],
   heartbeatTimeout: [9, -1, NaN, '45', false],
   connectTimeout: [9, Infinity, NaN, '15000', null],
@@ -37,6 +43,12 @@ const RIGHT = {
   lastEventId: ['a-1', '', null],
   from: ['live', 'earliest'],
   withCredentials: [true, false],
+  transport: ['eventsource', 'fetch'],
+  headers: [{}, { 'x-a': 'b' }, [['x-a', 'b']], new Headers({ 'x-a': 'b' }), () => ({})],
+  token: [() => 't', async () => 't'],
+  method: ['GET', 'POST', 'query'],
+  body: ['', 'x', new Uint8Array(1), new ArrayBuffer(1), new Blob([]), new FormData(), new URLSearchParams()],
+  lastEventIdHeader: [true, false],
   compression: [true, false],
   heartbeatTimeout: [null, 10, 45_000, Infinity],
   connectTimeout: [10, 15_000],
@@ -99,4 +111,18 @@ test('the address gets the topics and loses its fragment', () => {
   const stream = new EventStream('http://hub.test/events?token=x#top', { topics: ['a b', 'c'] });
   assert.equal(stream.url, 'http://hub.test/events?token=x&topic=a+b&topic=c');
   stream.close();
+});
+
+test('options that contradict each other are a TypeError', () => {
+  reset();
+  for (const [options, name] of [
+    [{ transport: 'eventsource', headers: {} }, 'transport'],
+    [{ transport: 'eventsource', token: () => 't' }, 'transport'],
+    [{ transport: 'eventsource', method: 'POST' }, 'transport'],
+    [{ transport: 'eventsource', body: '' }, 'transport'],
+    [{ transport: 'eventsource', lastEventIdHeader: true }, 'transport'],
+    [{ method: 'GET', body: 'x' }, 'body'],
+  ]) {
+    assert.throws(() => construct(options), (error) => error instanceof TypeError && error.message.includes(`"${name}"`));
+  }
 });

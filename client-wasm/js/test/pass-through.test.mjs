@@ -9,6 +9,7 @@ const warnings = [];
 const { warn } = console;
 
 before(() => {
+  delete process.getBuiltinModule;
   console.warn = (...words) => warnings.push(words);
 });
 after(() => {
@@ -104,4 +105,28 @@ test('a browser that gives up is told', async () => {
   source.dispatchEvent(new Event('error'));
   assert.equal((await closed).reason, 'gave-up');
   assert.equal((await error).code, 'gave-up');
+});
+
+test('without WebAssembly there is no fetch, which is told in one error', async () => {
+  for (const options of [{ headers: { 'x-a': 'b' } }, { token: () => 't' }, { body: 'x' }, { transport: 'fetch' }]) {
+    const stream = new EventStream(URL_OF_STREAM, options);
+    const errors = [];
+    stream.onerror = ({ code, message }) => errors.push([code, message]);
+    assert.equal((await state(stream, 'closed')).reason, 'no-webassembly');
+    assert.equal(stream.readyState, 2);
+    stream.enabled = false;
+    stream.close();
+    assert.deepEqual(errors, [
+      ['no-webassembly', 'the WebAssembly cannot be loaded, and only with it can streams go by fetch'],
+    ]);
+  }
+  assert.equal(FakeEventSource.made.length, 0);
+  assert.equal(warnings.length, 1);
+});
+
+test('nor is there anything without an EventSource', async () => {
+  delete globalThis.EventSource;
+  const stream = new EventStream(URL_OF_STREAM);
+  assert.equal((await next(stream, 'error')).code, 'no-webassembly');
+  assert.equal(stream.state, 'closed');
 });

@@ -440,14 +440,14 @@ test('a silent stream is lost', async () => {
   stream.close();
 });
 
-test('without an EventSource it polls', async () => {
+test('without the EventSource that it was told to use it polls', async () => {
   delete globalThis.EventSource;
   answer((url) =>
     url.pathname.endsWith('/health')
       ? json({ enabled: true, active_connections: 0, max_connections: null, heartbeat_interval: 30 })
       : json({ events: [], cursor: 'a-0', gap: null }),
   );
-  const stream = new EventStream(URL_OF_STREAM, QUICK);
+  const stream = new EventStream(URL_OF_STREAM, { ...QUICK, transport: 'eventsource' });
   assert.equal((await state(stream, 'polling')).reason, 'stream-blocked');
   stream.close();
 });

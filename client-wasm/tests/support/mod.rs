@@ -38,6 +38,20 @@ const RECORDER: &str = r#"
         heartbeat: () => tell("heartbeat"),
         gap: (from, to, reason) => tell("gap", from ?? "-", to, reason),
         error: (code) => tell("error", code),
+        // The requests are a test's to answer, by `chunk` and `done`.
+        sent: [],
+        send: (link, url, stream) => {
+            const controller = new AbortController();
+            recorder.sent.push({ link, url, stream, signal: controller.signal });
+            return controller;
+        },
+        text: (text) => { recorder.batch = text; },
+        slice: (start, typeEnd, dataEnd, idEnd) => tell(
+            "slice",
+            recorder.batch.slice(start, typeEnd),
+            recorder.batch.slice(typeEnd, dataEnd),
+            recorder.batch.slice(dataEnd, idEnd),
+        ),
     };
     return recorder;
 "#;

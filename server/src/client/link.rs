@@ -28,14 +28,29 @@ pub(super) struct Heard {
 #[derive(Debug)]
 pub(super) enum Happening {
     Opened,
+    /// Bytes came, whatever they mean.
+    Heard,
     Event(ReceivedEvent),
-    BadFrame { id: String, error: FrameError },
-    Control { id: String, control: Control },
+    BadFrame {
+        id: String,
+        error: FrameError,
+    },
+    Control {
+        id: String,
+        control: Control,
+    },
     Refused(StatusCode, RefusalAnswer),
-    Lost { status: Option<u16>, retry_after: Option<Duration> },
+    Lost {
+        status: Option<u16>,
+        retry_after: Option<Duration>,
+    },
     Polled(PollAnswer),
-    PollFailed { retry_after: Option<Duration> },
-    Health { enabled: Option<bool> },
+    PollFailed {
+        retry_after: Option<Duration>,
+    },
+    Health {
+        enabled: Option<bool>,
+    },
 }
 
 /// A stream, from the request to its end.
@@ -61,6 +76,9 @@ async fn read(mut response: Response, link: Link, hear: &mpsc::Sender<Heard>) ->
     }
     while let Ok(Some(bytes)) = response.chunk().await {
         decoder.feed(&bytes);
+        if hear.send(Heard { link, happening: Happening::Heard }).await.is_err() {
+            break;
+        }
         loop {
             // An event that is too long leaves nothing to go on with.
             let Ok(next) = decoder.next_event() else { return Happening::Lost { status: None, retry_after: None } };

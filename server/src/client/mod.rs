@@ -10,7 +10,7 @@ mod url;
 pub use url::{SubscriberUrl, UrlError};
 
 use heartwire_protocol::Moment;
-use heartwire_protocol::answer::{PollAnswer, RefusalAnswer};
+use heartwire_protocol::answer::{DISABLED_CODE, PollAnswer, RefusalAnswer};
 use heartwire_protocol::connection::{Action, Connection, Counters, Input, Link, Notice, Settings, State};
 use heartwire_protocol::control::Control;
 use heartwire_protocol::frame::FrameError;
@@ -180,6 +180,7 @@ impl Subscriber {
                 self.last_refusal = None;
                 self.handle(Input::Opened { link }, None);
             }
+            Happening::Heard => self.handle(Input::Heard { link }, None),
             Happening::Event(event) => {
                 let id = event.id.clone();
                 self.handle(Input::Event { link, id: &id }, Some(Update::Event(event)));
@@ -188,7 +189,13 @@ impl Subscriber {
                 self.handle(Input::Event { link, id: &id }, Some(Update::BadFrame { id: id.clone(), error }));
             }
             Happening::Control { id, control } => self.handle(Input::Control { link, id: &id, control }, None),
-            Happening::Refused(status, answer) => self.hear_refusal(link, status.as_u16(), answer),
+            Happening::Refused(status, answer) => {
+                let disabled = answer.code == DISABLED_CODE;
+                self.hear_refusal(link, status.as_u16(), answer);
+                if disabled {
+                    self.handle(Input::Disabled { link }, None);
+                }
+            }
             Happening::Lost { status, retry_after } => self.handle(Input::Lost { link, status, retry_after }, None),
             Happening::Polled(answer) => self.hear_poll(link, answer),
             Happening::PollFailed { retry_after } => self.handle(Input::PollFailed { link, retry_after }, None),
