@@ -37,6 +37,8 @@
 //!
 //! [deadline]: Connection::deadline
 
+mod life;
+
 use crate::backoff::Backoff;
 use crate::control::{ClosingReason, Connected, Control, Gap, Heartbeat};
 use crate::cursor::Cursor;
@@ -56,6 +58,13 @@ const REFUSALS_UNTIL_BLOCKED: u32 = 3;
 const FAILED_POLLS_UNTIL_STREAM: u32 = 3;
 /// So many events in one answer, and more may wait behind its cursor: the next poll follows at once.
 const FULL_POLL: u32 = 100;
+/// A timer that fires so late was held back: by a browser that throttles a hidden page, or by whatever kept the
+/// page busy. What came from the peer meanwhile may still be waiting behind it.
+const LATE: Duration = Duration::from_secs(1);
+/// So long may a peer that seems silent still be heard when perhaps only we were away.
+const GRACE: Duration = Duration::from_millis(500);
+/// Without a network, so far apart are the tries that are made in case the host is wrong about it.
+const OFFLINE_DELAY: Duration = Duration::from_secs(60);
 /// A blocked way is probed ever more rarely, down to a probe in so many intervals.
 const MAX_PROBE_DOUBLINGS: u32 = 3;
 
@@ -220,6 +229,16 @@ pub enum Input<'a> {
     },
     /// The page throws its half of the one switch.
     SetEnabled(bool),
+    /// The network is gone, as far as the host can tell. What is open stays open and is judged by its
+    /// silence, as ever; but hardly anything is tried until the network is back or is heard.
+    Offline,
+    /// The network is back: what waits is tried at once, and an open stream has to show that it outlived the change.
+    Online,
+    /// The page is put aside and may come back. Nothing stays open and nothing is due until it [wakes](Self::Woke).
+    Paused,
+    /// Nothing ran until now: the machine slept, or the page was frozen or put aside. The moments of the
+    /// caller's clock must count that time, also where `performance.now()` and `Instant` do not.
+    Woke,
     /// The deadline has passed.
     Due,
     /// The page has had enough.
@@ -323,6 +342,10 @@ pub enum Loss {
     Cut,
     /// Nothing was heard for longer than the silence limit.
     Silent,
+    /// The page or the machine slept, and the link has not outlived it.
+    Slept,
+    /// The network was gone, and the link has not outlived it.
+    Offline,
     /// The server said that it would end the stream, and why.
     Closing(ClosingReason),
     /// Polls fail.
@@ -362,6 +385,8 @@ impl Loss {
             Self::ConnectTimeout => "connect-timeout",
             Self::Cut => "cut",
             Self::Silent => "silent",
+            Self::Slept => "slept",
+            Self::Offline => "offline",
             Self::Closing(reason) => reason.as_str(),
             Self::PollFailed => "poll-failed",
         }
@@ -430,6 +455,12 @@ pub struct Connection {
     place: f64,
     silences_in_a_row: u32,
     refusals_in_a_row: u32,
+    /// Until then the server wants to be left alone.
+    not_before: Moment,
+    /// The host says that there is no network, and nothing was heard since that would prove it wrong.
+    offline: bool,
+    /// The page is put aside.
+    paused: bool,
     told: Option<State>,
     counters: Counters,
     actions: VecDeque<Action>,
@@ -456,8 +487,17 @@ struct Stream {
     /// When the first event must have come; `None` once it has.
     first_event_by: Option<Moment>,
     watchdog: Watchdog,
+    /// The peer should have been heard by now, but perhaps only we were away. Any sound clears it.
+    last_chance: Option<LastChance>,
     /// The smallest difference seen between our clock and the server's, in ms.
     clock_offset_ms: Option<i128>,
+}
+
+/// Until when a stream is given to be heard, and what it is lost to otherwise.
+#[derive(Debug, Clone, Copy)]
+struct LastChance {
+    until: Moment,
+    loss: Loss,
 }
 
 #[derive(Debug)]
@@ -490,6 +530,9 @@ impl Connection {
             place: 0.0,
             silences_in_a_row: 0,
             refusals_in_a_row: 0,
+            not_before: Moment::default(),
+            offline: false,
+            paused: false,
             told: None,
             counters: Counters::default(),
             actions: VecDeque::new(),
@@ -505,7 +548,7 @@ impl Connection {
             Input::Start => self.start(now),
             Input::Opened { link } => {
                 if let Some(stream) = self.stream(link) {
-                    stream.watchdog.heard(now);
+                    stream.heard(now);
                 }
             }
             Input::Heard { link } => self.bytes(link, now),
@@ -532,6 +575,10 @@ impl Connection {
                 self.take_health(link);
             }
             Input::SetEnabled(enabled) => self.set_enabled(enabled, now),
+            Input::Offline => self.go_offline(now),
+            Input::Online => self.go_online(now),
+            Input::Paused => self.pause(now),
+            Input::Woke => self.wake(now),
             Input::Due => self.due(now),
             Input::Close => self.close(ClosedReason::ByPage),
         }
@@ -545,6 +592,9 @@ impl Connection {
     /// When to call with [`Input::Due`], unless something happens before; `None` when there is nothing to wait for.
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
+        if self.paused {
+            return None;
+        }
         let health = self.health.map(|(_, give_up_at)| give_up_at);
         let plan = match &self.plan {
             Plan::Waiting { until } => Some(*until),
@@ -600,18 +650,22 @@ impl Connection {
             since: now,
             first_event_by: Some(now + self.settings.connect_timeout),
             watchdog: Watchdog::new(None, now),
+            last_chance: None,
             clock_offset_ms: None,
         }
     }
 
     /// The open stream, if it is this one.
     fn stream(&mut self, link: Link) -> Option<&mut Stream> {
-        let stream = match &mut self.plan {
+        self.any_stream().filter(|stream| stream.link == link)
+    }
+
+    fn any_stream(&mut self) -> Option<&mut Stream> {
+        match &mut self.plan {
             Plan::Streaming(stream) => Some(stream),
             Plan::Polling(polling) => polling.probe.as_mut(),
             _ => None,
-        };
-        stream.filter(|stream| stream.link == link)
+        }
     }
 
     /// Some bytes came: the peer lives. Whether the stream works is still for its first event to show,
@@ -619,23 +673,25 @@ impl Connection {
     fn bytes(&mut self, link: Link, now: Moment) {
         let connect_timeout = self.settings.connect_timeout;
         let Some(stream) = self.stream(link) else { return };
-        stream.watchdog.heard(now);
+        stream.heard(now);
         if let Some(deadline) = &mut stream.first_event_by {
             *deadline = now + connect_timeout;
         }
+        self.offline = false;
     }
 
     /// An event came by stream: the peer lives, and if it is the first one, the stream works.
     fn heard(&mut self, link: Link, now: Moment) -> bool {
         let silence = self.settings.silence;
         let Some(stream) = self.stream(link) else { return false };
-        stream.watchdog.heard(now);
+        stream.heard(now);
         if stream.first_event_by.take().is_some() {
             if let SilenceLimit::Fixed(limit) = silence {
                 stream.watchdog.set_limit(Some(limit));
             }
             self.stream_works();
         }
+        self.offline = false;
         true
     }
 
@@ -819,14 +875,25 @@ impl Connection {
 
     fn wait(&mut self, reason: Loss, hint: Option<Duration>, now: Moment) {
         self.plan = Plan::NotStarted;
-        if let Some(delay) = self.next_delay(hint) {
+        if let Some(mut delay) = self.next_delay(hint, now) {
+            if matches!(reason, Loss::Slept | Loss::Offline) && !self.offline {
+                // It was our side that was away: the server has not been asked in vain.
+                delay = self.soon(now) - now;
+            }
             self.plan = Plan::Waiting { until: now + delay };
             self.tell_state(State::Waiting { attempt: self.attempt, delay, reason });
         }
     }
 
     /// The delay before the next attempt, or `None` and the end when all are used up.
-    fn next_delay(&mut self, hint: Option<Duration>) -> Option<Duration> {
+    fn next_delay(&mut self, hint: Option<Duration>, now: Moment) -> Option<Duration> {
+        let hint = hint.unwrap_or_default().min(MAX_HINT);
+        self.not_before = now + hint;
+        if self.offline {
+            // It costs no attempt: the server has nothing to do with it.
+            self.attempt = self.attempt.max(1);
+            return Some(OFFLINE_DELAY.max(hint));
+        }
         if self.settings.max_attempts.is_some_and(|most| self.attempt >= most) {
             self.close(ClosedReason::GaveUp);
             return None;
@@ -836,7 +903,7 @@ impl Connection {
         }
         self.attempt = self.attempt.saturating_add(1);
         // On top of the hint: a server may have given many clients the same one.
-        Some(hint.unwrap_or_default().min(MAX_HINT) + self.settings.backoff.delay(self.attempt, self.place))
+        Some(hint + self.settings.backoff.delay(self.attempt, self.place))
     }
 
     // Polling.
@@ -873,6 +940,7 @@ impl Connection {
         }
         self.advance(cursor);
         self.attempt = 0;
+        self.offline = false;
         self.counters.polls_total += 1;
         let interval = self.settings.poll_interval;
         let Plan::Polling(polling) = &mut self.plan else { return };
@@ -893,7 +961,7 @@ impl Connection {
             self.wait(Loss::PollFailed, hint, now);
             return;
         }
-        let Some(delay) = self.next_delay(hint) else { return };
+        let Some(delay) = self.next_delay(hint, now) else { return };
         let Plan::Polling(polling) = &mut self.plan else { return };
         polling.request = PollRequest::Next { at: now + delay };
         self.tell_state(State::Waiting { attempt: self.attempt, delay, reason: Loss::PollFailed });
@@ -918,6 +986,10 @@ impl Connection {
     fn probe(&mut self, now: Moment) {
         let Plan::Polling(polling) = &mut self.plan else { return };
         polling.probe_at = None;
+        if self.offline {
+            self.schedule_probe(now);
+            return;
+        }
         match polling.reason {
             PollReason::SwitchedOff => {}
             PollReason::ServerDisabled => {
@@ -963,7 +1035,7 @@ impl Connection {
 
     fn ask_health(&mut self, now: Moment) {
         // Without polling the answer would change nothing.
-        let matters = self.settings.polling && !matches!(self.plan, Plan::Closed);
+        let matters = self.settings.polling && !self.offline && !matches!(self.plan, Plan::Closed);
         if matters && self.health.is_none() {
             let link = self.new_link();
             self.health = Some((link, now + self.settings.connect_timeout));
@@ -1052,14 +1124,16 @@ impl Connection {
     // Time.
 
     fn due(&mut self, now: Moment) {
+        if self.paused {
+            return;
+        }
         self.health.take_if(|(_, give_up_at)| now >= *give_up_at);
         match &self.plan {
             Plan::Waiting { until } if now >= *until => self.connect(now),
-            Plan::Streaming(stream) => self.check_stream(stream.overdue(now), now),
+            Plan::Streaming(_) => self.check_stream(now),
             Plan::Polling(polling) => {
-                let overdue = polling.probe.as_ref().and_then(|stream| stream.overdue(now));
                 let probe_due = polling.probe_at.is_some_and(|at| now >= at);
-                self.check_stream(overdue, now);
+                self.check_stream(now);
                 if probe_due {
                     self.probe(now);
                 }
@@ -1069,8 +1143,12 @@ impl Connection {
         }
     }
 
-    fn check_stream(&mut self, overdue: Option<Loss>, now: Moment) {
-        if let Some(loss) = overdue {
+    fn check_stream(&mut self, now: Moment) {
+        let Some(stream) = self.any_stream() else { return };
+        let Some((deadline, loss)) = stream.judgement().filter(|(deadline, _)| now >= *deadline) else { return };
+        if stream.last_chance.is_none() && now - deadline >= LATE {
+            stream.last_chance = Some(LastChance { until: now + GRACE, loss });
+        } else {
             self.lost(loss, None, None, now);
         }
     }
@@ -1113,15 +1191,28 @@ impl Connection {
 
 impl Stream {
     fn deadline(&self) -> Option<Moment> {
-        self.first_event_by.or_else(|| self.watchdog.deadline())
+        self.judgement().map(|(deadline, _)| deadline)
     }
 
-    /// How the stream is lost, if its deadline has passed.
-    fn overdue(&self, now: Moment) -> Option<Loss> {
-        match self.first_event_by {
-            Some(deadline) => (now >= deadline).then_some(Loss::ConnectTimeout),
-            None => self.watchdog.is_silent(now).then_some(Loss::Silent),
+    /// When the stream is lost unless it is heard before, and to what.
+    fn judgement(&self) -> Option<(Moment, Loss)> {
+        if let Some(LastChance { until, loss }) = self.last_chance {
+            return Some((until, loss));
         }
+        match self.first_event_by {
+            Some(deadline) => Some((deadline, Loss::ConnectTimeout)),
+            None => self.watchdog.deadline().map(|deadline| (deadline, Loss::Silent)),
+        }
+    }
+
+    /// When a stream that is well has been heard.
+    fn expected_by(&self) -> Option<Moment> {
+        self.first_event_by.or_else(|| self.watchdog.expected_by())
+    }
+
+    fn heard(&mut self, now: Moment) {
+        self.watchdog.heard(now);
+        self.last_chance = None;
     }
 
     /// For how long something was heard. A proxy that lets the first bytes through and swallows the

@@ -53,6 +53,13 @@ impl Watchdog {
         Some(self.last_heard + self.limit?)
     }
 
+    /// When a peer that is well has been heard: two thirds of the limit, which is when its heartbeat is due
+    /// where the limit is a [`silence_limit`].
+    #[must_use]
+    pub fn expected_by(&self) -> Option<Moment> {
+        Some(self.last_heard + self.limit? / 3 * 2)
+    }
+
     /// Whether the deadline has passed.
     #[must_use]
     pub fn is_silent(&self, now: Moment) -> bool {
@@ -73,6 +80,7 @@ mod tests {
         watchdog.heard(Moment::from_millis(30_000));
         assert!(!watchdog.is_silent(Moment::from_millis(74_999)));
         assert!(watchdog.is_silent(Moment::from_millis(75_000)));
+        assert_eq!(watchdog.expected_by(), Some(Moment::from_millis(60_000)));
     }
 
     #[test]

@@ -168,9 +168,20 @@ fn reopens_after_the_last_id_when_the_peer_goes_silent() {
 }
 
 #[test]
-fn waking_from_a_long_sleep_is_a_silence_too() {
+fn a_timer_that_comes_late_lets_what_is_queued_be_heard_before_it_calls_the_peer_silent() {
     let mut story = Story::open(Settings::default());
-    assert_eq!(story.at(8 * 3_600_000, Input::Due), "close L1, waiting 1 Silent");
+    assert_eq!(story.at(46_100, Input::Due), "", "a hidden page has its timers once a minute");
+    assert_eq!(story.heartbeat(46_101, 1, "a-6"), "heartbeat 0ms", "it had come at 30 s");
+    assert_eq!(story.deadline_ms(), Some(91_101));
+
+    assert_eq!(story.at(120_000, Input::Due), "");
+    assert_eq!(story.deadline_ms(), Some(120_500), "a last chance");
+    assert_eq!(story.wait(), "close L1, waiting 1 Silent");
+
+    let mut story = Story::new(Settings { polling: false, ..Settings::default() });
+    story.at(0, Input::Start);
+    assert_eq!(story.at(60_000, Input::Due), "", "an answer may wait as well");
+    assert_eq!(story.connected(60_010, 1, "a-1"), "open");
 }
 
 #[test]
@@ -625,6 +636,150 @@ fn closing_is_final_whatever_comes_after() {
     assert_eq!(story.at(70, Input::Start), "");
     assert_eq!(story.at(80, Input::Due), "");
     assert_eq!(story.deadline_ms(), None);
+}
+
+#[test]
+fn a_link_that_has_not_outlived_a_sleep_is_noticed_and_replaced_within_a_second() {
+    let mut story = Story::open(Settings::default());
+    assert_eq!(story.at(3_600_000, Input::Woke), "", "what came meanwhile may still be queued");
+    assert_eq!(story.wait(), "close L1, waiting 1 Slept");
+    assert_eq!(story.now_ms(), 3_600_500);
+    assert_eq!(story.wait(), "open L2 after a-5, connecting 1", "at once: the server has not been asked in vain");
+    assert!(story.now_ms() <= 3_600_750, "{}", story.now_ms());
+    assert_eq!(story.connection.counters().silences_total, 0);
+}
+
+#[test]
+fn a_link_that_has_outlived_a_sleep_is_kept() {
+    let mut story = Story::open(Settings::default());
+    assert_eq!(story.at(40_000, Input::Woke), "");
+    assert_eq!(story.heartbeat(40_100, 1, "a-6"), "heartbeat 0ms");
+    assert_eq!(story.deadline_ms(), Some(85_100));
+    assert_eq!(story.at(50_000, Input::Woke), "", "and a nap in which nothing was due");
+    assert_eq!(story.deadline_ms(), Some(85_100), "says nothing");
+    let unlimited = Settings { silence: SilenceLimit::Unlimited, ..Settings::default() };
+    let mut story = Story::open(unlimited);
+    assert_eq!(story.at(3_600_000, Input::Woke), "");
+    assert_eq!(story.deadline_ms(), None, "any silence is borne");
+}
+
+#[test]
+fn a_page_that_never_comes_to_rest_does_not_put_the_last_chance_off() {
+    let mut story = Story::open(Settings::default());
+    story.at(60_000, Input::Woke);
+    assert_eq!(story.at(66_000, Input::Woke), "close L1, waiting 1 Slept");
+}
+
+#[test]
+fn waking_twice_is_not_a_blocked_way() {
+    let mut story = Story::open(Settings::default());
+    for link in 1..6 {
+        let now = story.now_ms();
+        story.at(now + 3_600_000, Input::Woke);
+        assert!(story.wait().starts_with(&format!("close L{link}, waiting")), "and no polling");
+        story.wait();
+        let now = story.now_ms();
+        story.connected(now, link + 1, "a-5");
+    }
+}
+
+#[test]
+fn what_waits_when_the_page_wakes_is_tried_at_once_unless_the_server_wants_to_be_left_alone() {
+    let mut story = Story::open(Settings { polling: false, ..Settings::default() });
+    story.lost(1_000, 1);
+    for link in 2..8 {
+        story.wait();
+        let now = story.now_ms();
+        story.lost(now, link);
+    }
+    let now = story.now_ms();
+    assert!(story.deadline_ms().unwrap() - u128::from(now) > 20_000);
+    assert_eq!(story.at(now + 1_000, Input::Woke), "");
+    assert_eq!(story.wait(), "open L8 after a-5, connecting 7");
+    assert!(story.now_ms() - now <= 1_250);
+
+    let mut story = Story::open(Settings::default());
+    assert_eq!(story.closing(1_000, 1, ClosingReason::Draining, 9_000), "close L1, waiting 1 Closing(Draining)");
+    assert_eq!(story.at(5_000, Input::Woke), "");
+    assert_eq!(story.deadline_ms(), Some(10_000));
+}
+
+#[test]
+fn a_page_that_is_put_aside_leaves_nothing_open_and_goes_on_when_it_comes_back() {
+    let mut story = Story::open(Settings::default());
+    assert_eq!(story.at(1_000, Input::Paused), "close L1");
+    assert_eq!(story.deadline_ms(), None);
+    assert_eq!(story.event(1_100, 1, "a-6"), "deliver", "what was under way counts");
+    assert_eq!(story.at(2_000, Input::Due), "");
+    assert_eq!(story.at(600_000, Input::Woke), "close L1, waiting 1 Slept");
+    assert_eq!(story.wait(), "open L2 after a-6, connecting 1");
+    assert!(story.now_ms() <= 600_250);
+
+    let mut story = Story::open(Settings { max_attempts: Some(0), ..Settings::default() });
+    story.at(1_000, Input::Paused);
+    assert_eq!(story.at(2_000, Input::Woke), "close L1, closed GaveUp", "it wanted one try and no more");
+
+    let mut story = Story::new(Settings { enabled: false, ..Settings::default() });
+    assert_eq!(story.at(0, Input::Start), "poll L1 live for 25s, polling SwitchedOff");
+    assert_eq!(story.at(1_000, Input::Paused), "cancel L1");
+    assert_eq!(story.deadline_ms(), None);
+    assert_eq!(story.at(9_000, Input::Woke), "poll L2 live for 25s");
+}
+
+#[test]
+fn without_a_network_hardly_anything_is_tried_and_with_it_at_once() {
+    let mut story = Story::open(Settings { max_attempts: Some(2), ..Settings::default() });
+    assert_eq!(story.at(1_000, Input::Offline), "", "the stream may outlive it");
+    assert_eq!(story.lost(1_100, 1), "close L1, waiting 1 Cut");
+    assert_eq!(story.deadline_ms(), Some(61_100));
+    for link in 2..8 {
+        assert_eq!(story.wait(), format!("open L{link} after a-5, connecting 1"), "in case the host is wrong");
+        assert_eq!(story.lost(story.now_ms(), link), format!("close L{link}, waiting 1 Refused"), "which costs none");
+    }
+    let now = story.now_ms() + 10_000;
+    assert_eq!(story.at(now, Input::Online), "");
+    assert_eq!(story.wait(), "open L8 after a-5, connecting 1");
+    assert!(story.now_ms() - now <= 250, "{}", story.now_ms() - now);
+}
+
+#[test]
+fn going_offline_puts_off_what_waits() {
+    let mut story = Story::open(Settings::default());
+    story.lost(1_000, 1);
+    assert_eq!(story.at(1_050, Input::Offline), "");
+    assert_eq!(story.deadline_ms(), Some(61_050));
+}
+
+#[test]
+fn a_stream_has_to_show_that_it_outlived_a_change_of_network() {
+    let mut story = Story::open(Settings::default());
+    story.at(1_000, Input::Offline);
+    assert_eq!(story.at(5_000, Input::Online), "");
+    assert_eq!(story.wait(), "close L1, waiting 1 Offline");
+    assert!(story.wait().starts_with("open L2 after a-5"));
+    assert!(story.now_ms() <= 5_750);
+
+    let mut story = Story::open(Settings::default());
+    story.at(1_000, Input::Offline);
+    story.event(2_000, 1, "a-6");
+    assert_eq!(story.at(5_000, Input::Online), "", "it was heard: the host was wrong");
+    assert_eq!(story.deadline_ms(), Some(47_000));
+    assert_eq!(story.at(9_000, Input::Online), "", "and without having been offline it says nothing");
+    assert_eq!(story.deadline_ms(), Some(47_000));
+}
+
+#[test]
+fn a_blocked_way_is_tried_again_when_the_network_changes() {
+    let mut story = Story::new(Settings { resume: Resume::After("a-1".into()), ..Settings::default() });
+    story.at(0, Input::Start);
+    while !story.wait().contains("polling StreamBlocked") {}
+    let poll = story.links.len();
+    let now = story.now_ms();
+    story.poll_done(now, poll, "a-1");
+    story.at(now + 100, Input::Offline);
+    story.at(now + 200, Input::Online);
+    assert!(story.wait().contains(&format!("open L{}", poll + 1)), "and not in half a minute");
+    assert!(story.now_ms() <= now + 450);
 }
 
 #[test]

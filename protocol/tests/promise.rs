@@ -116,6 +116,7 @@ struct World {
     unopened: Option<(Link, Resume)>,
     poll: Option<(Link, Resume)>,
     health: Option<Link>,
+    paused: bool,
 }
 
 impl World {
@@ -136,6 +137,7 @@ impl World {
             unopened: None,
             poll: None,
             health: None,
+            paused: false,
         };
         world.input(Input::Start, None);
         world
@@ -168,7 +170,7 @@ impl World {
             }
         }
         // A stream of a server that promised no heartbeats may be open without one.
-        let may_last = matches!(self.connection.state(), Some(State::Closed { .. } | State::Open));
+        let may_last = self.paused || matches!(self.connection.state(), Some(State::Closed { .. } | State::Open));
         assert!(may_last || self.connection.deadline().is_some(), "never a wait without a deadline");
     }
 
@@ -279,6 +281,13 @@ impl World {
         self.now = until;
     }
 
+    /// Time passes in which nothing runs; the server may give the reader up meanwhile.
+    fn sleep(&mut self, ms: u64) {
+        self.now = self.now + Duration::from_millis(ms);
+        self.paused = false;
+        self.input(Input::Woke, None);
+    }
+
     fn restart(&mut self) {
         self.lose_stream();
         self.server.epoch += 1;
@@ -299,6 +308,10 @@ enum Step {
     AnswerPoll { fails: bool },
     AnswerHealth,
     Pass(u64),
+    Sleep(u64),
+    Pause,
+    Wake,
+    Network(bool),
 }
 
 fn slow_readers() -> impl Strategy<Value = SlowReaders> {
@@ -319,6 +332,10 @@ fn step() -> impl Strategy<Value = Step> {
         6 => prop::bool::weighted(0.2).prop_map(|fails| Step::AnswerPoll { fails }),
         4 => Just(Step::AnswerHealth),
         8 => (0_u64..5_000).prop_map(Step::Pass),
+        2 => (0_u64..100_000).prop_map(Step::Sleep),
+        1 => Just(Step::Pause),
+        2 => Just(Step::Wake),
+        2 => any::<bool>().prop_map(Step::Network),
     ]
 }
 
@@ -346,12 +363,22 @@ proptest! {
                 Step::AnswerPoll { fails } => world.answer_poll(fails),
                 Step::AnswerHealth => world.answer_health(),
                 Step::Pass(ms) => world.pass(ms),
+                Step::Sleep(ms) => world.sleep(ms),
+                Step::Pause => {
+                    world.paused = true;
+                    world.input(Input::Paused, None);
+                    prop_assert!(world.stream.is_none() && world.unopened.is_none() && world.poll.is_none(), "nothing is left open");
+                }
+                Step::Wake => world.sleep(0),
+                Step::Network(up) => world.input(if up { Input::Online } else { Input::Offline }, None),
             }
         }
 
         // However bad it was: when all is well again, the page has everything within five minutes.
         world.server.up = true;
         world.server.enabled = true;
+        world.sleep(0);
+        world.input(Input::Online, None);
         world.input(Input::SetEnabled(true), None);
         for _ in 0..3_000 {
             world.pass(100);
@@ -366,7 +393,7 @@ proptest! {
     }
 
     #[test]
-    fn any_order_of_inputs_is_survived(seed in any::<u64>(), inputs in prop::collection::vec((0_u8..13, 0_usize..6, 0_u64..70_000), 1..200)) {
+    fn any_order_of_inputs_is_survived(seed in any::<u64>(), inputs in prop::collection::vec((0_u8..17, 0_usize..6, 0_u64..70_000), 1..200)) {
         let mut world = World::new(seed, SlowReaders::Close);
         let mut links: Vec<Link> = Vec::new();
         for (kind, which, ms) in inputs {
@@ -400,6 +427,16 @@ proptest! {
                 9 => Input::HealthFailed { link },
                 10 => Input::SetEnabled(ms % 2 == 0),
                 11 => Input::Heard { link },
+                12 => Input::Offline,
+                13 => Input::Online,
+                14 => {
+                    world.paused = true;
+                    Input::Paused
+                }
+                15 => {
+                    world.paused = false;
+                    Input::Woke
+                }
                 _ => Input::Due,
             };
             world.input(input, None);

@@ -15,6 +15,8 @@ export type State = 'connecting' | 'open' | 'waiting' | 'polling' | 'closed';
  * - `connect-timeout`: nothing came within `connectTimeout`.
  * - `cut`: the link was cut, or the server ended it without a word.
  * - `silent`: nothing was heard for longer than `heartbeatTimeout`.
+ * - `slept`: the machine slept, or the page was frozen or put aside, and the link has not outlived that.
+ * - `offline`: the network was gone, and the link has not outlived that.
  * - `draining`, `rotated`, `lagged`, `token-expired`, `disabled`: the server ended the stream and said why;
  *   `unknown` when it gave a reason that this version does not know.
  * - `poll-failed`: polls fail.
@@ -24,6 +26,8 @@ export type LossReason =
   | 'connect-timeout'
   | 'cut'
   | 'silent'
+  | 'slept'
+  | 'offline'
   | 'draining'
   | 'rotated'
   | 'lagged'
