@@ -11,12 +11,14 @@
 //! - [`Hub`] owns the topics; a [`Subscription`] is a cursor over some of them.
 //! - [`log`] is where events are kept in order. The hub holds the recent part in memory.
 //! - [`router`] answers requests over any server; [`serve()`] is a server that knows how to drain.
+//! - [`auth`] says who a request comes from and what it may do; without it, access is open.
 //! - [`HubConfig`] and [`ServeConfig`] hold every setting.
 //!
 //! Cargo features: `cli` (default) builds the `heartwire` binary and what only it needs; `client` is
 //! the native subscriber. A service that only mounts the router switches both off by
 //! `default-features = false`.
 
+pub mod auth;
 mod bell;
 mod coding;
 mod config;

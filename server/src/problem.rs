@@ -6,8 +6,8 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use heartwire_protocol::FieldError;
 use heartwire_protocol::answer::{DISABLED_CODE, RefusalAnswer};
+use heartwire_protocol::{FieldError, Topic};
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,17 @@ pub(crate) enum Problem {
     Disabled,
     TooManyConnections,
     BadSwitch,
+    /// Nobody is known to have sent this, and that does not do.
+    NoToken,
+    MayNotRead {
+        topic: Topic,
+    },
+    MayNotPublish {
+        /// `None`: under none at all.
+        topic: Option<Topic>,
+    },
+    /// For whoever runs the hub alone.
+    AdminOnly,
     NotFound,
     MethodNotAllowed,
     /// A page of another origin tries to change something.
@@ -86,7 +97,12 @@ impl Problem {
             | Self::BodyUnreadable
             | Self::BadLine { .. }
             | Self::BadSwitch => StatusCode::BAD_REQUEST,
-            Self::ForeignOrigin | Self::ForeignHost => StatusCode::FORBIDDEN,
+            Self::NoToken => StatusCode::UNAUTHORIZED,
+            Self::MayNotRead { .. }
+            | Self::MayNotPublish { .. }
+            | Self::AdminOnly
+            | Self::ForeignOrigin
+            | Self::ForeignHost => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } | Self::EventTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -117,6 +133,9 @@ impl Problem {
             Self::Disabled => DISABLED_CODE,
             Self::TooManyConnections => "too-many-connections",
             Self::BadSwitch => "bad-switch",
+            Self::NoToken => "no-token",
+            Self::MayNotRead { .. } | Self::MayNotPublish { .. } => "topic-forbidden",
+            Self::AdminOnly => "admin-only",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::ForeignOrigin => "foreign-origin",
@@ -148,6 +167,13 @@ impl Problem {
             Self::Disabled => "SSE is not enabled on this server".into(),
             Self::TooManyConnections => "This server holds as many streams as it may; try again, or poll".into(),
             Self::BadSwitch => "The body must be {\"enabled\":true} or {\"enabled\":false}".into(),
+            Self::NoToken => "Say who you are: send a token, as `Authorization: Bearer` or in the cookie".into(),
+            Self::MayNotRead { topic } => format!("You may not read the topic {:?}", topic.as_str()),
+            Self::MayNotPublish { topic: Some(topic) } => {
+                format!("You may not publish under the topic {:?}; nothing was published", topic.as_str())
+            }
+            Self::MayNotPublish { topic: None } => "You may not publish under any topic".into(),
+            Self::AdminOnly => "Only whoever runs this hub may do this".into(),
             Self::NotFound => "There is nothing at this path".into(),
             Self::MethodNotAllowed => "This path does not know this method; see the Allow header".into(),
             Self::ForeignOrigin => "A page of another origin may not publish here".into(),
@@ -164,6 +190,19 @@ impl Problem {
             _ => None,
         }
     }
+
+    /// How to say who one is, where that is what is wrong.
+    // [spec] RFC 6750, section 3: an error stands in here only where a token was sent.
+    fn challenge(&self) -> Option<HeaderValue> {
+        let challenge = match self {
+            Self::NoToken => "Bearer realm=\"heartwire\"",
+            Self::MayNotRead { .. } | Self::MayNotPublish { .. } | Self::AdminOnly => {
+                "Bearer realm=\"heartwire\", error=\"insufficient_scope\""
+            }
+            _ => return None,
+        };
+        Some(HeaderValue::from_static(challenge))
+    }
 }
 
 impl IntoResponse for Problem {
@@ -174,6 +213,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_s() {
             headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(challenge) = self.challenge() {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }
@@ -186,6 +228,7 @@ mod tests {
 
     #[test]
     fn every_refusal_stands_in_the_protocol_document_and_no_other_does() {
+        let topic = Topic::parse("t").unwrap();
         let problems = [
             Problem::NoTopic,
             Problem::TooManyTopics { limit: 1 },
@@ -206,6 +249,10 @@ mod tests {
             Problem::Disabled,
             Problem::TooManyConnections,
             Problem::BadSwitch,
+            Problem::NoToken,
+            Problem::MayNotRead { topic: topic.clone() },
+            Problem::MayNotPublish { topic: Some(topic) },
+            Problem::AdminOnly,
             Problem::NotFound,
             Problem::MethodNotAllowed,
             Problem::ForeignOrigin,

@@ -2,6 +2,7 @@
 
 use super::accept_encoding;
 use super::query::StreamQuery;
+use crate::auth::Caller;
 use crate::hub::Hub;
 use crate::problem::Problem;
 use crate::stream::{EventStream, Packing};
@@ -10,9 +11,11 @@ use axum::http::HeaderMap;
 
 pub(super) async fn stream(
     query: StreamQuery,
+    caller: Caller,
     headers: HeaderMap,
     State(hub): State<Hub>,
 ) -> Result<EventStream, Problem> {
+    caller.check_may_read(&query.topics)?;
     // Before the look at the switch, so that a stream which just slips in is ended by the throw.
     let switched_off_total = hub.switched_off_total();
     if !hub.is_enabled() {

@@ -38,8 +38,8 @@ use axum::routing::{get, put};
 /// type stand in where a line names none. All lines are published next to each other, or none is;
 /// the answer is `{"ids":[...]}`.
 ///
-/// Whoever reaches these routes can read and publish: put your own middleware in front of them where
-/// that is not meant.
+/// Whoever reaches these routes can read and publish, unless a layer in front of them says who that is, and
+/// so what it may do: see [`auth`](crate::auth).
 pub fn router(hub: Hub) -> Router {
     Router::new()
         .route("/events", get(events::stream).post(publish::publish).fallback(method_not_allowed))
@@ -51,8 +51,8 @@ pub fn router(hub: Hub) -> Router {
 
 /// The routes of an operator: `PUT /events/switch` with `{"enabled":false}` throws the hub's switch.
 ///
-/// Whoever reaches this can end all streams. It must be protected: mount it where only operators
-/// get through, never beside [`router`] on an open address.
+/// Whoever reaches this can end all streams. It must be protected: by a layer that says who a request comes
+/// from, of whom only an [admin](crate::auth::Identity::is_admin) gets through, or by where it is mounted.
 pub fn admin_router(hub: Hub) -> Router {
     Router::new().route("/events/switch", put(admin::switch).fallback(method_not_allowed)).with_state(hub)
 }

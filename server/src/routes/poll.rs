@@ -4,8 +4,10 @@
 //! and a client moves between the two without losing or repeating anything.
 
 use super::query::PollQuery;
+use crate::auth::Caller;
 use crate::entry::Entry;
 use crate::hub::Hub;
+use crate::problem::Problem;
 use crate::subscription::{Delivery, Resume};
 use crate::topics::BatchLimit;
 use axum::Json;
@@ -18,7 +20,12 @@ use std::sync::Arc;
 /// What one answer holds at most; its cursor then points at the last event that it has.
 const ANSWER: BatchLimit = BatchLimit { events: 1_000, bytes: 1024 * 1024, through: u64::MAX };
 
-pub(super) async fn poll(query: PollQuery, State(hub): State<Hub>) -> impl IntoResponse {
+pub(super) async fn poll(
+    query: PollQuery,
+    caller: Caller,
+    State(hub): State<Hub>,
+) -> Result<impl IntoResponse, Problem> {
+    caller.check_may_read(&query.topics)?;
     let mut subscription = hub.subscribe(&query.topics, query.resume);
     let gap = subscription.take_gap();
     let begin = subscription.cursor();
@@ -38,7 +45,7 @@ pub(super) async fn poll(query: PollQuery, State(hub): State<Hub>) -> impl IntoR
         Some(Delivery::Gap(_) | Delivery::Ended(_)) => (Vec::new(), begin),
     };
     let answer = PollAnswer { events, cursor: cursor.to_string(), gap };
-    ([(header::CACHE_CONTROL, "no-store")], Json(answer))
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
 fn polled(entry: &Arc<Entry>) -> PolledEvent {

@@ -2,6 +2,7 @@
 
 use super::begins_an_object;
 use super::query::PublishQuery;
+use crate::auth::Publisher;
 use crate::hub::{Hub, PublishError};
 use crate::log::NewEvent;
 use crate::problem::Problem;
@@ -35,16 +36,19 @@ pub(super) struct Payload {
 
 pub(super) async fn publish(
     query: PublishQuery,
+    publisher: Publisher,
     State(hub): State<Hub>,
     payload: Payload,
 ) -> Result<Response, Problem> {
     if payload.is_ndjson {
         let events = parse_lines(&payload.text, &query)?;
+        publisher.check_may_publish(events.iter().map(|event| &event.topic))?;
         let cursors = hub.publish_all(events).await?;
         return Ok(Json(ManyAnswer { ids: cursors.iter().map(ToString::to_string).collect() }).into_response());
     }
     let PublishQuery { topic, event_type, key } = query;
     let (topic, event_type) = (topic.ok_or(Problem::NoTopic)?, event_type.unwrap_or_default());
+    publisher.check_may_publish([&topic])?;
     let cursor = hub.publish_event(NewEvent { topic, event_type, key, data: Data::new(&payload.text) }).await?;
     Ok(Json(OneAnswer { id: cursor.to_string() }).into_response())
 }
