@@ -251,7 +251,7 @@ impl Shard {
     fn beat(&mut self, number: u32) {
         self.feed(number);
         let Some(line) = self.lines.get(number as usize) else { return };
-        if line.wants_heartbeat(self.now) && line.place.is_shared() {
+        if line.wants_heartbeat(self.now) && line.place.is_along() {
             let group = self.groups.get(line.group);
             line.packing.beat_for_all(line.place, group.hub(), group.membership.keys());
             // What was read before that does not have it.
@@ -273,7 +273,7 @@ impl Shard {
             return self.reschedule(number);
         }
         let position = hub.cursor(line.place.standing.position());
-        line.place = line.place.alone();
+        line.place = line.place.after_private_words();
         let heartbeat = self.memo.heartbeat(position, group.form, &line.packing);
         let sent = line.send(heartbeat, stuck_at(group, self.now));
         self.settle(number, sent);
