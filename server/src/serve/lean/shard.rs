@@ -249,6 +249,7 @@ impl Shard {
     /// What is ready anyway, then the heartbeat at the position after it: so its id moves past the
     /// events of other topics, and the reader of a quiet topic never resumes from an evicted point.
     fn beat(&mut self, number: u32) {
+        self.lines[number as usize].look_out_again();
         self.feed(number);
         let Some(line) = self.lines.get(number as usize) else { return };
         if line.wants_heartbeat(self.now) && line.place.is_along() {
