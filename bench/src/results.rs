@@ -66,6 +66,8 @@ impl Results {
             Metric::Flood => of(Peer::Axum, metric),
             // Within a tenth of the floor.
             Metric::Cpu(Load::Busy) => of(Peer::Bare, metric).map(|floor| floor * 1.1),
+            // Compressing once costs no more than not compressing.
+            Metric::Cpu(Load::Gzip) => of(Peer::Heartwire, Metric::Cpu(Load::Busy)),
             // Nine tenths of what a compressor for each connection would save.
             Metric::WireGzip => of(Peer::Heartwire, Metric::WireOwn).map(|own| own / 0.9),
             _ => metric.goal(&self.plan),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::metric::{Metric, figure};
+use crate::peers::Peer;
 use crate::results::{OwnCompressorCost, PeerResults, Results};
 
 /// Where the table stands in a page that is otherwise written by hand.
@@ -12,6 +13,7 @@ const END: &str = "<!-- bench: end -->\n";
 /// The table, and below it what one must know to read it.
 pub(crate) fn markdown(results: &Results) -> String {
     let mut text = format!("{}.\n\n", results.circumstances());
+    write_goals(results, &mut text);
     write_table(results, &mut text);
     text += "\nEach cell: the median of all rounds, the best of them in parentheses where they differ, and how many \
              times better Heartwire is by that figure (below 1: worse).\n\n";
@@ -29,6 +31,27 @@ pub(crate) fn insert(page: &str, table: &str) -> Option<String> {
     let (before, rest) = page.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
     Some(format!("{before}{BEGIN}{table}{END}{after}"))
+}
+
+/// What we want to reach, and whether we do.
+fn write_goals(results: &Results, text: &mut String) {
+    let reached: Vec<_> = Metric::all().into_iter().filter_map(|metric| goal_row(results, metric)).collect();
+    if reached.is_empty() {
+        return;
+    }
+    *text += "| goals of heartwire | goal | measured | |\n|---|---:|---:|---|\n";
+    reached.iter().for_each(|row| *text += row);
+    *text += "\n";
+}
+
+fn goal_row(results: &Results, metric: Metric) -> Option<String> {
+    let (goal, measured) = (results.goal(metric)?, results.of(Peer::Heartwire)?.median(metric)?);
+    let verdict = match metric.ratio(measured, goal)? {
+        ratio if ratio >= 1.0 => "reached".into(),
+        ratio => format!("missed by {:.0} %", (1.0 / ratio - 1.0) * 100.0),
+    };
+    let (title, unit) = (metric.title(&results.plan), metric.unit());
+    Some(format!("| {title} ({unit}) | {} | {} | {verdict} |\n", figure(goal), figure(measured)))
 }
 
 fn write_table(results: &Results, text: &mut String) {
@@ -88,7 +111,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::machine::Machine;
-    use crate::peers::Peer;
+    use crate::metric::Size;
     use crate::plan::Plan;
 
     pub(crate) fn results() -> Results {
@@ -120,6 +143,16 @@ pub(crate) mod tests {
         assert!(table.contains("| 10,000 connections opened (s) | 1.50 (0.50) | 3.00, 2.00× | 1.00 |"), "{table}");
         assert!(table.contains("32 in flight (/s) | – | 500,000 | 500,000 |"), "{table}");
         assert!(!table.contains("latency"), "no row without a figure: {table}");
+    }
+
+    #[test]
+    fn each_goal_says_whether_it_is_reached() {
+        let mut results = results();
+        results.peers[0].add(Metric::Memory(Size::Large), 1.2);
+        let table = markdown(&results);
+        assert!(table.contains("| memory per idle stream, 10,000 streams (KiB) | 1.50 | 1.20 | reached |"), "{table}");
+        assert!(table.contains("| 10,000 connections opened (s) | 1.00 | 1.50 | missed by 50 % |"), "{table}");
+        assert!(!table.contains("| deliveries per second, 1,000 readers, 32 in flight (/s) | 500,000 | –"), "{table}");
     }
 
     #[test]

@@ -117,7 +117,8 @@ impl Late {
 }
 
 impl Weighed {
-    /// The same stream through a compressor that flushes after each event, so that it comes out at once.
+    /// The same stream through a compressor that flushes after each event, so that it comes out at once,
+    /// each as a chunk.
     pub(crate) fn with_own_compressor(&self) -> Result<OwnCompressor> {
         let mut compressor = Compress::new(Compression::default(), false);
         let mut out = Vec::with_capacity(16 * 1024);
@@ -126,8 +127,8 @@ impl Weighed {
         for event in &self.text {
             out.clear();
             compressor.compress_vec(event, &mut out, FlushCompress::Sync).context("deflate")?;
-            text_bytes += event.len();
-            compressed_bytes += out.len();
+            text_bytes += chunk_bytes(event.len());
+            compressed_bytes += chunk_bytes(out.len());
         }
         let n_events = self.text.len() as f64;
         Ok(OwnCompressor {
@@ -136,6 +137,11 @@ impl Weighed {
             cpu_us_per_event: started.elapsed().as_secs_f64() * 1e6 / n_events,
         })
     }
+}
+
+/// What so many bytes take as a chunk of HTTP/1.1: their number in hexadecimal digits, and two line ends.
+fn chunk_bytes(n_bytes: usize) -> usize {
+    format!("{n_bytes:x}\r\n\r\n").len() + n_bytes
 }
 
 /// A blocking reader that counts bytes.
@@ -243,6 +249,13 @@ mod tests {
     fn a_compressor_of_its_own_makes_real_events_smaller_but_not_absurdly_so() {
         let own = weighed().with_own_compressor().unwrap();
         assert!((2.0..6.0).contains(&own.ratio), "{own:?}");
+    }
+
+    #[test]
+    fn a_chunk_has_its_size_and_two_line_ends() {
+        for (n_bytes, expected) in [(1, 6), (15, 20), (16, 22), (255, 261), (256, 263)] {
+            assert_eq!(chunk_bytes(n_bytes), expected);
+        }
     }
 
     #[test]
