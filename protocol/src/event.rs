@@ -96,6 +96,18 @@ impl Topic {
         Ok(Self(text.into()))
     }
 
+    /// The topic under which a hub publishes its own figures, `$stats`: reserved, so that nobody else can.
+    #[must_use]
+    pub fn stats() -> Self {
+        Self("$stats".into())
+    }
+
+    /// Whether Heartwire keeps this name for itself.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.0.starts_with(RESERVED_TOPIC_PREFIX)
+    }
+
     /// The topic as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -33,6 +33,11 @@ impl Chunk {
         &self.coded
     }
 
+    /// How long it is without its frame.
+    pub(crate) fn content_bytes(&self) -> usize {
+        self.coded.len() - self.head_bytes - "\r\n".len()
+    }
+
     /// Without its frame.
     pub(crate) fn content(&self) -> Bytes {
         self.coded.slice(self.head_bytes..self.coded.len() - "\r\n".len())
@@ -82,6 +87,7 @@ mod tests {
             let chunk = Chunk::new(content.as_bytes());
             assert_eq!(chunk.coded(), &format!("{:x}\r\n{content}\r\n", content.len()));
             assert_eq!(chunk.content(), content);
+            assert_eq!(chunk.content_bytes(), content.len());
             assert!(chunk.coded().len() - content.len() <= CHUNK_FRAME_BYTES);
             let head_bytes = chunk.coded().len() - content.len() - 2;
             assert_eq!(chunk.content().as_ptr(), chunk.coded()[head_bytes..].as_ptr());

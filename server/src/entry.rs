@@ -22,8 +22,14 @@ pub struct Entry {
     cost_bytes: usize,
     plain: OnceLock<Chunk>,
     /// `None` inside: a frame would not be worth it.
-    frame: OnceLock<Option<Chunk>>,
+    frame: OnceLock<Option<Frame>>,
     standing_alone: OnceLock<Chunk>,
+}
+
+struct Frame {
+    chunk: Chunk,
+    /// How long the plain form would be, without its own frame as a chunk.
+    plain_bytes: usize,
 }
 
 /// What an event is about. A key and a type that look alike are two.
@@ -96,14 +102,20 @@ impl Entry {
         self.plain.get_or_init(|| encoded(&self.event))
     }
 
-    /// The event as a compressed frame where one is worth it, for a reader that asked for frames.
-    pub(crate) fn framed(&self) -> &Chunk {
+    /// The event as a compressed frame where one is worth it, for a reader that asked for frames; and how long
+    /// its plain form is.
+    pub(crate) fn framed(&self) -> (&Chunk, usize) {
         let frame = self.frame.get_or_init(|| {
             let (event_type, data) =
                 frame::compress(&self.event.event_type, &self.event.data, self.compress_min_bytes?)?;
-            Some(encoded(&Event { id: self.event.id.clone(), event_type, data }))
+            let chunk = encoded(&Event { id: self.event.id.clone(), event_type, data });
+            // Made for its length alone: kept, it would take as much memory as the payload.
+            Some(Frame { chunk, plain_bytes: encoded(&self.event).content_bytes() })
         });
-        frame.as_ref().unwrap_or_else(|| self.plain())
+        match frame {
+            Some(Frame { chunk, plain_bytes }) => (chunk, *plain_bytes),
+            None => (self.plain(), self.plain().content_bytes()),
+        }
     }
 
     /// The event as a block of a gzip stream that refers to nothing before it.
@@ -181,13 +193,13 @@ pub(crate) mod tests {
         let entry = entry(7, "a", "hello", Instant::now());
         assert_eq!(entry.plain().content(), "id: abc-7\nevent: note\ndata: hello\n\n");
         assert_eq!(entry.plain().coded().as_ptr(), entry.plain().coded().as_ptr());
-        assert_eq!(entry.framed().coded().as_ptr(), entry.plain().coded().as_ptr(), "too small for a frame");
+        assert_eq!(entry.framed().0.coded().as_ptr(), entry.plain().coded().as_ptr(), "too small for a frame");
     }
 
     #[test]
     fn a_frame_takes_the_place_of_a_large_payload_only() {
         let large = entry(7, "a", &"all work and no play ".repeat(100), Instant::now());
-        let framed = large.framed().content();
+        let framed = large.framed().0.content();
         let framed = std::str::from_utf8(&framed).unwrap();
         assert!(framed.starts_with("id: abc-7\nevent: note+gzip\ndata: H4sI"), "{framed:.60}");
         assert!(large.plain().content().starts_with(b"id: abc-7\nevent: note\ndata: all work"));
@@ -197,7 +209,7 @@ pub(crate) mod tests {
     fn the_cost_covers_every_form_that_a_reader_may_ask_for() {
         for data in ["", "one", &"line\n".repeat(1_000), &"\n".repeat(5_000), &"x".repeat(100_000)] {
             let entry = entry(u64::MAX, "a", data, Instant::now());
-            let (plain, framed) = (entry.plain().coded(), entry.framed().coded());
+            let (plain, framed) = (entry.plain().coded(), entry.framed().0.coded());
             let framed_bytes = if framed.as_ptr() == plain.as_ptr() { 0 } else { framed.len() };
             let alone_bytes = entry.standing_alone().coded().len();
             let held = size_of::<Entry>() + data.len() + plain.len() + framed_bytes + alone_bytes;

@@ -10,6 +10,7 @@ use crate::gzip::{Contexts, SharedContext};
 use crate::limits::{Permit, Permits};
 use crate::log::{Log, LogError, LoggedEvent, MemoryLog, NewEvent, Tail};
 use crate::memory::Memory;
+use crate::metrics::{Metrics, OpenStream};
 use crate::subscription::{Resume, Subscription};
 use crate::topics::{Bounds, TopicKey, Topics};
 use heartwire_protocol::{Cursor, Data, Epoch, EventType, Topic};
@@ -51,6 +52,7 @@ struct Inner {
     recent: Arc<Recent>,
     gzip_contexts: Contexts,
     streams: Arc<Permits>,
+    metrics: Arc<Metrics>,
     enabled: AtomicBool,
     /// A stream compares this with what it was when it began, so that it ends even if streaming is
     /// on again by the time it looks.
@@ -134,11 +136,13 @@ impl Hub {
 
     fn start(config: HubConfig, log: Arc<dyn Log>) -> Self {
         let streams = Permits::new(config.max_connections);
+        let metrics = Arc::new(Metrics::new(&config.watch));
         let recent = Arc::new(Recent {
             epoch: log.epoch(),
             compress_min_bytes: config.compress_min_bytes,
             memory: Memory::new(&config, Arc::clone(&streams)),
             topics: RwLock::new(Topics::new(Bounds::from(&config), config.slow_readers_per_topic())),
+            metrics: Arc::clone(&metrics),
         });
         // The log holds the recent part and not the hub, so that the two do not keep each other alive.
         log.attach(Arc::clone(&recent) as Arc<dyn Tail>);
@@ -146,7 +150,7 @@ impl Hub {
         let enabled = AtomicBool::new(config.enable_sse);
         let (switched_off_total, drain) = (AtomicU64::new(0), OnceLock::new());
         let gzip_contexts = Contexts::new();
-        let inner = Inner { config, log, recent, gzip_contexts, streams, enabled, switched_off_total, drain };
+        let inner = Inner { config, log, recent, gzip_contexts, streams, metrics, enabled, switched_off_total, drain };
         Self { inner: Arc::new(inner) }
     }
 
@@ -166,6 +170,11 @@ impl Hub {
     #[must_use]
     pub fn history_bytes(&self) -> usize {
         self.inner.recent.topics.read().cost_bytes()
+    }
+
+    /// What the history and its readers take, as `memory_critical_mb` counts them.
+    pub(crate) fn used_bytes(&self) -> usize {
+        self.inner.recent.memory.used_bytes(self.history_bytes())
     }
 
     /// Publishes one event. Returns its cursor once the log has it.
@@ -260,6 +269,24 @@ impl Hub {
         Some(permit)
     }
 
+    /// What it counts about itself.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.inner.metrics
+    }
+
+    /// Counts a stream of some topics while what is returned lives.
+    pub(crate) fn count_stream(&self, keys: &[TopicKey]) -> OpenStream {
+        OpenStream::new(Arc::clone(&self.inner.metrics), self.topics().read().audiences(keys))
+    }
+
+    /// Whether a load balancer should send clients here: it takes events, and does not let its readers go.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        // A little one: when not even that fits, readers have taken all the memory.
+        const EVENT_BYTES: usize = 4 * 1024;
+        self.draining().is_none() && self.inner.recent.memory.has_room_for(EVENT_BYTES) && self.inner.log.is_available()
+    }
+
     /// Tells hubs apart, for as long as there is a handle to this one.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.inner).addr()
@@ -305,6 +332,7 @@ struct Recent {
     compress_min_bytes: Option<usize>,
     memory: Memory,
     topics: RwLock<Topics>,
+    metrics: Arc<Metrics>,
 }
 
 impl Recent {
@@ -331,6 +359,8 @@ impl Tail for Recent {
             .map(|logged| Arc::new(Entry::new(self.epoch, logged, self.compress_min_bytes, now)))
             .collect();
         let new_bytes: usize = entries.iter().map(|entry| entry.cost_bytes()).sum();
+        let published = entries.iter().filter(|entry| !entry.topic().is_reserved());
+        self.metrics.published(published.map(|entry| (entry.event_type().as_str(), entry.topic().as_str())));
         let mut bells = Vec::new();
         let mut topics = self.topics.write();
         let wanted_bytes = topics.cost_bytes() + new_bytes;

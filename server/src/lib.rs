@@ -31,7 +31,9 @@ mod limits;
 pub mod log;
 mod membership;
 mod memory;
+mod metrics;
 mod problem;
+mod rate;
 mod routes;
 mod serve;
 mod standing;
@@ -46,11 +48,12 @@ pub mod cli;
 pub mod client;
 
 pub use config::{
-    ConfigError, HubConfig, Machine, Preset, ServeConfig, SlowReaders, TopicPattern, TopicPatternError, TopicRule,
+    ConfigError, HubConfig, LogConfig, LogFormat, LogLevel, Machine, OtlpEndpoint, Preset, ServeConfig, SlowReaders,
+    TopicPattern, TopicPatternError, TopicRule, WatchConfig,
 };
 pub use entry::Entry;
 pub use hub::{Hub, PublishError};
-pub use routes::{admin_router, router};
+pub use routes::{admin_router, router, watch_router};
 pub use serve::{Shutdown, listen, serve};
 pub use subscription::{Delivery, Ended, Resume, Subscription};
 

@@ -45,6 +45,11 @@ impl Memory {
         self.beside_readers().is_none_or(|room| cost_bytes <= room)
     }
 
+    /// What the history and the readers take together.
+    pub(crate) fn used_bytes(&self, history_bytes: usize) -> usize {
+        history_bytes.saturating_add(self.reader_bytes())
+    }
+
     fn beside_readers(&self) -> Option<usize> {
         Some(self.critical_bytes?.saturating_sub(self.reader_bytes()))
     }
@@ -56,8 +61,7 @@ impl Memory {
     /// Says in the log when a level is reached. `history_bytes`: what the history would take if nothing
     /// were shed.
     pub(crate) fn watch(&self, history_bytes: usize) {
-        let readers = self.streams.held();
-        let used_bytes = history_bytes.saturating_add(self.reader_bytes());
+        let (readers, used_bytes) = (self.streams.held(), self.used_bytes(history_bytes));
         if self.critical.is_newly_reached(used_bytes) {
             tracing::warn!(used_bytes, readers, "memory is critical: the oldest history is shed");
         } else if self.warning.is_newly_reached(used_bytes) {

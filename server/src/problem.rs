@@ -3,6 +3,7 @@
 //! All refusals are written here and look alike: `{"detail":"...","code":"..."}`. Nothing internal
 //! ever gets in; the cause of a failure goes to the log instead.
 
+use crate::metrics::Refusal;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -209,6 +210,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let answer = RefusalAnswer { detail: self.detail(), code: self.code().into() };
         let mut response = (self.status(), Json(answer)).into_response();
+        response.extensions_mut().insert(Refusal::new(self.code()));
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_s() {

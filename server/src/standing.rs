@@ -41,6 +41,11 @@ impl Standing {
         self.place.position
     }
 
+    /// Whether it has once had everything there was.
+    pub(crate) fn has_caught_up(self) -> bool {
+        self.caught_up
+    }
+
     pub(crate) fn step(self, hub: &Hub, keys: &[TopicKey], limit: BatchLimit) -> Step {
         let topics = hub.topics().read();
         let Reading::Batch { entries, position, more } = topics.read(keys, self.place, limit) else {

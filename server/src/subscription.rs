@@ -163,7 +163,6 @@ impl Subscription {
         self.switched_off_total
     }
 
-    #[cfg(test)]
     pub(crate) fn membership(&self) -> &Membership {
         &self.membership
     }

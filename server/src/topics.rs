@@ -8,11 +8,16 @@ use crate::bell::Bell;
 use crate::config::{HubConfig, PerTopic, SlowReaders};
 use crate::entry::Entry;
 use crate::forgotten::Forgotten;
+use crate::metrics::Audience;
+use crate::rate::Rate;
 use crate::topic_log::TopicLog;
 use heartwire_protocol::Topic;
+use serde::Serialize;
 use slab::Slab;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -114,6 +119,22 @@ struct Slot {
     bell: Arc<Bell>,
     n_readers: usize,
     used_at: Instant,
+    audience: Audience,
+    n_events: u64,
+    rate: Rate,
+}
+
+/// What is told about one topic.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct TopicFigures {
+    topic: String,
+    /// Open streams that read it.
+    streams: usize,
+    /// Since it came into being, or came back.
+    events_total: u64,
+    events_per_s: f64,
+    kept_events: usize,
+    kept_bytes: usize,
 }
 
 impl Slot {
@@ -160,6 +181,8 @@ impl Topics {
         self.change_log(key, |log| log.append(entry));
         let slot = &mut self.slots[key.0];
         slot.used_at = now;
+        slot.n_events += 1;
+        slot.rate.count(now);
         let bell = Arc::clone(&slot.bell);
 
         let Bounds { events_per_topic, bytes_per_topic, bytes_total, .. } = self.bounds;
@@ -198,6 +221,52 @@ impl Topics {
 
     pub(crate) fn bell(&self, key: TopicKey) -> &Arc<Bell> {
         &self.slots[key.0].bell
+    }
+
+    /// Who counts the streams of some topics.
+    pub(crate) fn audiences(&self, keys: &[TopicKey]) -> Box<[Audience]> {
+        keys.iter().map(|key| Arc::clone(&self.slots[key.0].audience)).collect()
+    }
+
+    /// Whether anybody reads a topic right now.
+    pub(crate) fn is_read(&self, topic: &Topic) -> bool {
+        self.by_name.get(topic).is_some_and(|key| self.slots[key.0].n_readers > 0)
+    }
+
+    /// How many topics there are, less those that Heartwire keeps for itself.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.iter().filter(|(_, slot)| !slot.topic.is_reserved()).count()
+    }
+
+    /// How many topics there are, and the figures of those where most happens.
+    pub(crate) fn busiest(&self, n_most: usize, now: Instant) -> (usize, Vec<TopicFigures>) {
+        let figures = |slot: &Slot| (slot.rate.per_second(now), slot.audience.load(Ordering::Relaxed), slot.n_events);
+        let mut slots: Vec<(&Slot, _)> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| !slot.topic.is_reserved())
+            .map(|(_, slot)| (slot, figures(slot)))
+            .collect();
+        let count = slots.len();
+        let by_name = |slot: &&Slot| slot.topic.clone();
+        // In thousandths, since floating numbers have no order.
+        let order = |(slot, (rate, n_streams, n_events)): &(&Slot, (f64, usize, u64))| {
+            (Reverse((rate * 1e3) as u64), Reverse(*n_streams), Reverse(*n_events), by_name(slot))
+        };
+        if count > n_most {
+            slots.select_nth_unstable_by_key(n_most, order);
+            slots.truncate(n_most);
+        }
+        slots.sort_by_key(order);
+        let told = slots.into_iter().map(|(slot, (rate, streams, events_total))| TopicFigures {
+            topic: slot.topic.as_str().into(),
+            streams,
+            events_total,
+            events_per_s: (rate * 10.0).round() / 10.0,
+            kept_events: slot.log.len(),
+            kept_bytes: slot.log.cost_bytes(),
+        });
+        (count, told.collect())
     }
 
     pub(crate) fn bells(&self) -> impl Iterator<Item = &Arc<Bell>> {
@@ -309,6 +378,9 @@ impl Topics {
             bell: Arc::default(),
             n_readers: 0,
             used_at: now,
+            audience: Audience::default(),
+            n_events: 0,
+            rate: Rate::new(now),
         };
         let key = TopicKey(self.slots.insert(slot));
         self.by_name.insert(topic.clone(), key);

@@ -324,3 +324,78 @@ fn files_are_served_so_that_a_new_build_shows() {
     assert!(get("/../secret").contains("\"code\":\"not-found\""));
     assert!(get("/events/health").contains("\"enabled\":true"));
 }
+
+/// The lines that a server logs as JSON while something is done with it.
+fn log_of(arguments: &[&str], act: impl FnOnce(&Server)) -> Vec<serde_json::Value> {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut process = heartwire(&[&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"], arguments].concat())
+        .stdout(Stdio::piped())
+        .stderr(log.reopen().unwrap())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(process.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let url = line.trim_end().strip_prefix("heartwire is listening on ").unwrap().to_owned();
+    let server = Server { process, stdout, url };
+    act(&server);
+    server.signal("-TERM");
+    server.ends_well();
+    let text = std::fs::read_to_string(log.path()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|err| panic!("{err}: {line}"))).collect()
+}
+
+#[test]
+fn the_log_tells_of_requests_by_their_ids_and_never_of_what_is_in_them() {
+    const SECRETS: [&str; 5] = ["t0ken", "t1cket", "payl0ad", "c00kie", "b0dy-type"];
+    let mut answers = Vec::new();
+    let lines = log_of(&["--log-level", "trace"], |server| {
+        let mut ask = |request: &str| {
+            let mut answer = String::new();
+            server.send(request).read_to_string(&mut answer).unwrap();
+            answers.push(answer);
+        };
+        let close = "Host: localhost\r\nConnection: close\r\n";
+        ask(&format!("GET /events?ticket=t1cket HTTP/1.1\r\n{close}X-Request-Id: mine-7\r\n\r\n"));
+        ask(&format!("GET /health/live?token=t0ken HTTP/1.1\r\n{close}X-Request-Id: not \"sane\"\r\n\r\n"));
+        ask(&format!(
+            "POST /events?topic=a&type=b0dy-type HTTP/1.1\r\n{close}Authorization: Bearer t0ken\r\n\
+             Cookie: access_token=c00kie\r\nContent-Length: 7\r\n\r\npayl0ad"
+        ));
+        ask(&format!("PUT /events/switch HTTP/1.1\r\n{close}Content-Length: 7\r\n\r\npayl0ad"));
+        server.open_stream();
+    });
+    let of = |id: &str| {
+        let is_answer = |line: &&serde_json::Value| line["message"] == "answered" && line["request_id"] == id;
+        let mut lines = lines.iter().filter(is_answer);
+        let line = lines.next().unwrap_or_else(|| panic!("no line for {id}"));
+        assert!(lines.next().is_none(), "{id} is told of once");
+        line.clone()
+    };
+    let id_of = |answer: &str| {
+        let line = answer.lines().find_map(|line| line.strip_prefix("x-request-id: ")).expect(answer);
+        line.trim_end().to_owned()
+    };
+    let ids: Vec<String> = answers.iter().map(|answer| id_of(answer)).collect();
+    assert_eq!(ids[0], "mine-7");
+    assert!(!ids[1].contains("sane") && ids[1].len() == 36, "{ids:?}");
+
+    let refused = of("mine-7");
+    assert_eq!((&refused["severity"], &refused["code"]), (&"INFO".into(), &"unknown-parameter".into()));
+    assert_eq!(
+        (&refused["method"], &refused["path"], &refused["status"]),
+        (&"GET".into(), &"/events".into(), &400.into())
+    );
+    assert_eq!(of(&ids[1])["severity"], "DEBUG");
+    assert_eq!(of(&ids[2])["path"], "/events");
+    assert_eq!(of(&ids[3])["code"], "bad-switch");
+    for line in &lines {
+        let text = line.to_string();
+        let severity = line["severity"].as_str().unwrap();
+        assert!(["DEBUG", "INFO", "WARNING", "ERROR"].contains(&severity), "{text}");
+        assert!(line["time"].is_string() && line["message"].is_string(), "{text}");
+        for secret in SECRETS {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+}

@@ -106,9 +106,13 @@ impl Identity {
         self.0.unknown.is_some()
     }
 
-    /// Whether it may read a topic.
+    /// Whether it may read a topic. A topic of the hub's own, which begins with `$`, is for whoever runs the hub,
+    /// whatever patterns match it.
     #[must_use]
     pub fn may_read(&self, topic: &Topic) -> bool {
+        if topic.is_reserved() {
+            return self.is_admin();
+        }
         self.0.rights.read.iter().any(|pattern| pattern.matches(topic))
     }
 

@@ -2,11 +2,15 @@
 //!
 //! Commands write what they are asked for to standard output, and everything else to standard error.
 
+mod access_log;
 mod config;
 mod failure;
 mod host_stats;
 mod http;
+mod log;
 mod machine;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod pipe;
 mod publish;
 mod serve;

@@ -1,15 +1,16 @@
 //! `heartwire serve`: a hub of its own.
 
 use super::settings::{Effective, SettingArgs};
-use super::{Failure, host_stats, www};
+use super::{Failure, access_log, host_stats, log, www};
 use crate::config::ServeConfig;
-use crate::routes::{admin_router, not_found, router};
+use crate::metrics::{feed, refusals};
+use crate::routes::{admin_router, not_found, router, watch_router};
 use crate::serve::guard::{self, Guard};
 use crate::{Hub, Shutdown};
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use clap::Args;
-use std::io::{IsTerminal, Write};
-use tracing_subscriber::EnvFilter;
+use std::io::Write;
 
 /// Run a hub.
 ///
@@ -27,7 +28,7 @@ pub(super) struct ServeArgs {
 pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let effective = Effective::load(&args.settings, std::env::vars_os())?;
     let config = effective.config();
-    log_to_standard_error();
+    let _traces = log::begin(config)?;
 
     let hub = Hub::new(config.hub.clone())?;
     // Before the ready line, so that whoever waits for it can stop the server from then on.
@@ -49,19 +50,16 @@ fn app(config: &ServeConfig, hub: Hub) -> Router {
     let mut app = router(hub.clone());
     if guard.loopback_only {
         // There are no identities yet: on this machine alone is the protection that it needs.
-        app = app.merge(admin_router(hub));
+        app = app.merge(admin_router(hub.clone())).merge(watch_router(hub.clone()));
+        if hub.config().watch.metrics {
+            feed::start(hub.clone());
+        }
     }
     let app = match &config.www {
         Some(folder) => app.fallback_service(www::files(folder)),
         None => app.fallback(not_found),
     };
-    app.layer(axum::middleware::from_fn_with_state(guard, guard::check))
-}
-
-fn log_to_standard_error() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let stderr = std::io::stderr;
-    let colors = stderr().is_terminal();
-    // Fails where a program that embeds this one has set up its own.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(colors).try_init();
+    // The last of these is the first that a request passes.
+    let app = app.layer(from_fn_with_state(guard, guard::check)).layer(from_fn_with_state(hub, refusals::count));
+    access_log::layered(app)
 }

@@ -1,6 +1,6 @@
 //! The settings of a hub.
 
-use super::{ConfigError, PerTopic, SlowReaders, TopicRule, ZERO, ZERO_OR_OFF, span_problem};
+use super::{ConfigError, PerTopic, SlowReaders, TopicRule, WatchConfig, ZERO, ZERO_OR_OFF, span_problem};
 use heartwire_protocol::{Topic, frame};
 use std::time::Duration;
 
@@ -89,6 +89,8 @@ pub struct HubConfig {
     /// When the hub drains, streams end over this span and clients come back over it. So the next server
     /// is not met by all of them in one moment. A few streams are let go faster. Default 5 s.
     pub drain_window: Duration,
+    /// What it tells about itself.
+    pub watch: WatchConfig,
 }
 
 impl Default for HubConfig {
@@ -118,6 +120,7 @@ impl Default for HubConfig {
             max_body_bytes: 1024 * 1024,
             max_topics_per_request: 100,
             drain_window: Duration::from_secs(5),
+            watch: WatchConfig::default(),
         }
     }
 }
@@ -152,6 +155,7 @@ impl HubConfig {
     /// # Errors
     /// Names the first setting that is impossible, and why.
     pub fn check(&self) -> Result<(), ConfigError> {
+        self.watch.check()?;
         let below_one = |number: usize| (number == 0).then_some(ZERO);
         // A window of nothing ends all streams in one moment, which may be meant.
         let drain_window = Some(self.drain_window).filter(|window| !window.is_zero());

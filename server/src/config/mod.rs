@@ -10,6 +10,7 @@ mod preset;
 mod serve;
 mod topic_pattern;
 mod topic_rule;
+mod watch;
 
 pub use hub::HubConfig;
 pub use preset::{Machine, Preset};
@@ -17,6 +18,7 @@ pub use serve::ServeConfig;
 pub use topic_pattern::{TopicPattern, TopicPatternError};
 pub(crate) use topic_rule::PerTopic;
 pub use topic_rule::{SlowReaders, TopicRule};
+pub use watch::{LogConfig, LogFormat, LogLevel, OtlpEndpoint, WatchConfig};
 
 use std::fmt;
 use std::time::Duration;

@@ -69,6 +69,12 @@ pub trait Log: Send + Sync + 'static {
     /// take longer, or may be over already.
     fn append(&self, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Cursor>, LogError>>;
 
+    /// Whether appending is likely to succeed. A hub whose log says no is not [ready](crate::Hub::is_ready).
+    /// Asked often, so it answers from what it knows and returns at once.
+    fn is_available(&self) -> bool {
+        true
+    }
+
     /// Connects the one listener of this process, before it appends anything.
     ///
     /// The log calls [`Tail::begin`] once, then [`Tail::deliver`] with the history it still holds

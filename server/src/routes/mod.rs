@@ -7,10 +7,13 @@ mod health;
 mod poll;
 mod publish;
 mod query;
+mod watch;
 
 use crate::hub::Hub;
+use crate::metrics::refusals;
 use crate::problem::Problem;
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, put};
 
 /// The routes of a hub, to be mounted in any axum app, under any prefix.
@@ -30,7 +33,9 @@ use axum::routing::{get, put};
 /// | `GET /events/poll?topic=T&cursor=C&wait=25` | the events after a cursor, as JSON |
 /// | `POST /events?topic=T&type=E` | publishes the body |
 /// | `GET /events/health` | whether a stream can be had |
+/// | `GET /health` | how much it holds, against thresholds |
 /// | `GET /health/live` | whether the process runs |
+/// | `GET /health/ready` | whether clients should be sent here; 503 when not |
 ///
 /// A body is published as it is: UTF-8 text, one event, answered by `{"id":"..."}`. With the content
 /// type `application/x-ndjson` each line is an event, `{"topic":"...","type":"...","data":...}`; `data`
@@ -45,7 +50,10 @@ pub fn router(hub: Hub) -> Router {
         .route("/events", get(events::stream).post(publish::publish).fallback(method_not_allowed))
         .route("/events/poll", get(poll::poll).fallback(method_not_allowed))
         .route("/events/health", get(health::streaming).fallback(method_not_allowed))
+        .route("/health", get(health::overview).fallback(method_not_allowed))
         .route("/health/live", get(health::live).fallback(method_not_allowed))
+        .route("/health/ready", get(health::ready).fallback(method_not_allowed))
+        .layer(from_fn_with_state(hub.clone(), refusals::count))
         .with_state(hub)
 }
 
@@ -55,6 +63,17 @@ pub fn router(hub: Hub) -> Router {
 /// from, of whom only an [admin](crate::auth::Identity::is_admin) gets through, or by where it is mounted.
 pub fn admin_router(hub: Hub) -> Router {
     Router::new().route("/events/switch", put(admin::switch).fallback(method_not_allowed)).with_state(hub)
+}
+
+/// The routes of whoever watches a hub: `GET /metrics` for Prometheus, and `GET /events/stats`, which has the
+/// addresses of clients in it. Both are 404 with `metrics` off.
+///
+/// They must be protected like [`admin_router`].
+pub fn watch_router(hub: Hub) -> Router {
+    Router::new()
+        .route("/metrics", get(watch::metrics).fallback(method_not_allowed))
+        .route("/events/stats", get(watch::stats).fallback(method_not_allowed))
+        .with_state(hub)
 }
 
 /// Answers whatever no route answers, as JSON like every other refusal.

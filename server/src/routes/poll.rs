@@ -28,6 +28,9 @@ pub(super) async fn poll(
     caller.check_may_read(&query.topics)?;
     let mut subscription = hub.subscribe(&query.topics, query.resume);
     let gap = subscription.take_gap();
+    if let Some(gap) = &gap {
+        hub.metrics().told_gap(gap.reason);
+    }
     let begin = subscription.cursor();
     // A client without a cursor wants one, and a client with a gap wants to know at once.
     let delivery = if query.resume == Resume::Live || gap.is_some() {

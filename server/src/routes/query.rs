@@ -216,7 +216,10 @@ impl Topics {
         if self.topics.len() >= self.limit {
             return Err(Problem::TooManyTopics { limit: self.limit });
         }
-        self.topics.push(Topic::parse(text).map_err(Problem::BadTopic)?);
+        // The one reserved topic that can be read; who may is for the route to ask.
+        let stats = Topic::stats();
+        let topic = if text == stats.as_str() { Ok(stats) } else { Topic::parse(text) };
+        self.topics.push(topic.map_err(Problem::BadTopic)?);
         Ok(())
     }
 

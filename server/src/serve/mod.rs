@@ -10,7 +10,6 @@ mod intercept;
 mod lean;
 mod listener;
 mod shutdown;
-mod vanished;
 
 #[cfg(feature = "cli")]
 pub(crate) mod guard;

@@ -8,6 +8,7 @@ use crate::coding::Coding;
 use crate::hub::Hub;
 use crate::limits::Permit;
 use crate::membership::Membership;
+use crate::metrics::{Count, Counts, OpenStream, Told};
 use crate::subscription::{Ended, Subscription, called_off};
 use axum::body::Body;
 use bytes::Bytes;
@@ -23,13 +24,17 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep};
 
-type Bytestream = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+/// What a stream says, and why it ends if these are its last words.
+type Words = (Bytes, Option<Ended>);
+type Wordstream = Pin<Box<dyn Stream<Item = Words> + Send>>;
 
 /// A stream that goes on. `None` inside once it has ended, or its reader was given up.
 type Going = Arc<Mutex<Option<Watched>>>;
 
 struct Watched {
-    bytes: Bytestream,
+    words: Wordstream,
+    counted: OpenStream,
+    hub: Hub,
     /// Since when the server has not come back for more: its reader takes nothing. `None` while it waits
     /// for us.
     idle_since: Option<Instant>,
@@ -72,10 +77,11 @@ impl Stream for Lane {
         }
         if let Progress::Opened = self.progress {
             let Some(stream) = self.slot.lock().take() else { return Poll::Ready(None) };
-            let max_idle_time = stream.subscription.hub().config().max_subscriber_idle_time;
-            let writer = Writer::new(*stream);
-            let bytes = stream::unfold(writer, async |mut writer| Some((writer.next_bytes().await?, writer)));
-            let going = Arc::new(Mutex::new(Some(Watched { bytes: Box::pin(bytes), idle_since: None })));
+            let hub = stream.subscription.hub().clone();
+            let max_idle_time = hub.config().max_subscriber_idle_time;
+            let (writer, counted) = Writer::new(*stream);
+            let words = stream::unfold(writer, async |mut writer| Some((writer.next_words().await?, writer)));
+            let going = Arc::new(Mutex::new(Some(Watched { words: Box::pin(words), counted, hub, idle_since: None })));
             if let Some(max_idle_time) = max_idle_time {
                 tokio::spawn(give_up_when_idle(Arc::downgrade(&going), max_idle_time));
             }
@@ -84,9 +90,25 @@ impl Stream for Lane {
         let Progress::GoingOn(going) = &self.progress else { unreachable!("both others went on") };
         let mut going = going.lock();
         let Some(watched) = going.as_mut() else { return Poll::Ready(None) };
-        let polled = watched.bytes.poll_next_unpin(context);
-        watched.idle_since = polled.is_ready().then(Instant::now);
-        polled.map(|bytes| bytes.map(Ok))
+        let polled = watched.words.poll_next_unpin(context);
+        watched.idles(polled.is_ready());
+        polled.map(|words| {
+            let (bytes, ended) = words?;
+            if let Some(ended) = ended {
+                watched.counted.ends(ended);
+            }
+            Some(Ok(bytes))
+        })
+    }
+}
+
+impl Watched {
+    /// The server has what there is, and comes back for more when the reader took it; or it waits for us.
+    fn idles(&mut self, idles: bool) {
+        self.idle_since = idles.then(Instant::now);
+        let mut counts = Counts::default();
+        self.counted.blocked(idles, &mut counts);
+        self.hub.metrics().add(&counts);
     }
 }
 
@@ -102,7 +124,10 @@ async fn give_up_when_idle(going: Weak<Mutex<Option<Watched>>>, max_idle_time: D
         look_at = idle_since.unwrap_or_else(Instant::now) + max_idle_time;
         if look_at <= Instant::now() {
             tracing::debug!("a client reads nothing");
-            let given_up = watched.take();
+            let mut given_up = watched.take();
+            if let Some(given_up) = &mut given_up {
+                given_up.counted.is_stuck();
+            }
             // Outside the lock, since it leaves its topics.
             drop(watched);
             drop(given_up);
@@ -128,8 +153,8 @@ enum Happening {
 }
 
 impl Writer {
-    fn new(stream: EventStream) -> Self {
-        let EventStream { subscription, opening: _, packing, permit } = stream;
+    fn new(stream: EventStream) -> (Self, OpenStream) {
+        let EventStream { subscription, opening: _, packing, permit, counted } = stream;
         let config = subscription.hub().config();
         let heartbeat = config.heartbeat_interval.map(|period| {
             let mut interval = tokio::time::interval_at(Instant::now() + period, period);
@@ -138,10 +163,10 @@ impl Writer {
         });
         let rotate = script::lifetime(config).map(|lifetime| Box::pin(tokio::time::sleep(lifetime)));
         let reader = Reader::new(subscription, packing);
-        Self { reader, heartbeat, rotate, closed: false, _permit: permit }
+        (Self { reader, heartbeat, rotate, closed: false, _permit: permit }, counted)
     }
 
-    async fn next_bytes(&mut self) -> Option<Bytes> {
+    async fn next_words(&mut self) -> Option<Words> {
         if self.closed {
             return None;
         }
@@ -159,13 +184,14 @@ impl Writer {
         })
     }
 
-    async fn tell(&mut self, news: News) -> Bytes {
+    async fn tell(&mut self, news: News) -> Words {
         match news {
-            News::Bytes { bytes, heartbeat } => {
-                if let Some(interval) = self.heartbeat.as_mut().filter(|_| heartbeat) {
+            News::Bytes { bytes, told } => {
+                if let Some(interval) = self.heartbeat.as_mut().filter(|_| told.heartbeat) {
                     interval.reset();
                 }
-                bytes
+                self.reader.count(&told);
+                (bytes, None)
             }
             News::Ended(ended) => self.closing(ended).await,
         }
@@ -173,28 +199,28 @@ impl Writer {
 
     /// What is ready anyway, then the heartbeat at the position after it: so its id moves past the
     /// events of other topics, and the reader of a quiet topic never resumes from an evicted point.
-    async fn heartbeat(&mut self) -> Bytes {
+    async fn heartbeat(&mut self) -> Words {
         if let Some(news) = self.reader.read() {
             // The next tick is a whole interval away, but what is told here is life as well.
-            let is_heartbeat = matches!(news, News::Bytes { heartbeat: true, .. });
-            let events = self.tell(news).await;
-            if self.closed || is_heartbeat || self.reader.is_along() {
-                return events;
+            let is_heartbeat = matches!(&news, News::Bytes { told, .. } if told.heartbeat);
+            let (events, ended) = self.tell(news).await;
+            if self.closed || is_heartbeat || self.reader.is_shared() {
+                return (events, ended);
             }
-            return [events, self.reader.heartbeat()].concat().into();
+            return ([events, self.reader.heartbeat()].concat().into(), None);
         }
         self.reader.beat_for_all();
         match self.reader.read() {
             Some(news) => self.tell(news).await,
-            None => self.reader.heartbeat(),
+            None => (self.reader.heartbeat(), None),
         }
     }
 
     /// The last word. When the server drains, it waits for this stream's turn.
-    async fn closing(&mut self, ended: Ended) -> Bytes {
+    async fn closing(&mut self, ended: Ended) -> Words {
         self.closed = true;
         tokio::time::sleep(script::delay_before_closing(ended, self.reader.hub())).await;
-        self.reader.closing(ended)
+        (self.reader.closing(ended), Some(ended))
     }
 }
 
@@ -209,11 +235,7 @@ struct Reader {
 
 /// What is ready for a reader.
 enum News {
-    Bytes {
-        bytes: Bytes,
-        /// A heartbeat is among them.
-        heartbeat: bool,
-    },
+    Bytes { bytes: Bytes, told: Told },
     Ended(Ended),
 }
 
@@ -246,10 +268,10 @@ impl Reader {
             }
             match self.packing.next(self.place, self.hub(), self.membership.keys(), Coding::Identity) {
                 Next::Lagged => return Some(News::Ended(Ended::Lagged)),
-                Next::Bytes { bytes, place, more, heartbeat } => {
+                Next::Bytes { bytes, place, more, told } => {
                     self.place = place;
                     if !bytes.is_empty() {
-                        return Some(News::Bytes { bytes, heartbeat });
+                        return Some(News::Bytes { bytes, told });
                     }
                     if !more {
                         // It may have reached the place that it had to reach.
@@ -261,9 +283,19 @@ impl Reader {
         }
     }
 
+    fn count(&self, told: &Told) {
+        let metrics = self.hub().metrics();
+        let mut counts = Counts::default();
+        counts.wrote(told, self.packing.form(), Instant::now);
+        metrics.add(&counts);
+        if let Some(reason) = told.gap {
+            metrics.told_gap(reason);
+        }
+    }
+
     /// Whether it gets the bytes that others get, and a heartbeat when they do.
-    fn is_along(&self) -> bool {
-        self.place.is_along()
+    fn is_shared(&self) -> bool {
+        self.place.is_shared()
     }
 
     fn beat_for_all(&self) {
@@ -271,12 +303,15 @@ impl Reader {
     }
 
     fn heartbeat(&mut self) -> Bytes {
+        let mut counts = Counts::default();
+        counts.add(Count::Heartbeats, 1);
+        self.hub().metrics().add(&counts);
         let text = script::heartbeat(self.hub().cursor(self.place.standing.position()));
         self.words(text)
     }
 
     fn words(&mut self, text: Vec<u8>) -> Bytes {
-        self.place = self.place.after_private_words();
+        self.place = self.place.alone();
         self.packing.words(text, Coding::Identity)
     }
 

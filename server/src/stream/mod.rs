@@ -14,6 +14,7 @@ pub(crate) use takeover::{Taken, Takeover};
 
 use crate::coding::Chunk;
 use crate::limits::Permit;
+use crate::metrics::OpenStream;
 use crate::subscription::Subscription;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -24,14 +25,17 @@ pub(crate) struct EventStream {
     /// The first bytes, which tell of the gap if there is one.
     pub(crate) opening: Chunk,
     pub(crate) packing: Packing,
-    /// Held for as long as the stream lives.
+    /// Held for as long as the stream lives, like the next.
     pub(crate) permit: Permit,
+    pub(crate) counted: OpenStream,
 }
 
 impl EventStream {
     pub(crate) fn new(mut subscription: Subscription, packing: Packing, permit: Permit) -> Self {
+        let (hub, keys) = (subscription.hub(), subscription.membership().keys());
+        let counted = hub.count_stream(keys);
         let opening = packing.opening(&script::opening(&mut subscription));
-        Self { subscription, opening, packing, permit }
+        Self { subscription, opening, packing, permit, counted }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::coding::{Chunk, Coding};
 use crate::gzip::{self, Found, SharedContext, Track};
 use crate::hub::Hub;
+use crate::metrics::{Form, Told};
 use crate::standing::{Standing, Step};
 use crate::stream::script;
 use crate::subscription::STREAM_BATCH;
@@ -38,8 +39,7 @@ pub(crate) enum Next {
         bytes: Bytes,
         place: StreamPlace,
         more: bool,
-        /// A heartbeat is among them.
-        heartbeat: bool,
+        told: Told,
     },
     Lagged,
 }
@@ -50,13 +50,13 @@ impl StreamPlace {
     }
 
     /// Where the reader stands when it was told something that others were not.
-    pub(crate) fn after_private_words(self) -> Self {
-        Self { track: self.track.after_private_words(), ..self }
+    pub(crate) fn alone(self) -> Self {
+        Self::new(self.standing)
     }
 
-    /// Whether the reader gets the pieces of a shared context, heartbeats among them.
-    pub(crate) fn is_along(self) -> bool {
-        matches!(self.track, Track::Along { .. })
+    /// Whether the reader gets the pieces of a shared context.
+    pub(crate) fn is_shared(self) -> bool {
+        matches!(self.track, Track::Shared(_))
     }
 }
 
@@ -70,6 +70,15 @@ impl Packing {
         }
     }
 
+    /// What it is counted as.
+    pub(crate) fn form(&self) -> Form {
+        match self {
+            Self::Plain => Form::Plain,
+            Self::Frames => Form::Frames,
+            Self::Gzip(_) => Form::Gzip,
+        }
+    }
+
     /// What the head of the answer says about it.
     pub(super) fn content_encoding(&self) -> Option<HeaderValue> {
         match self {
@@ -80,6 +89,16 @@ impl Packing {
 
     /// The next batch for a reader at some place.
     pub(crate) fn next(&self, place: StreamPlace, hub: &Hub, keys: &[TopicKey], coding: Coding) -> Next {
+        let next = self.next_for_anyone(place, hub, keys, coding);
+        match next {
+            Next::Bytes { bytes, place: after, more, told } if !place.standing.has_caught_up() => {
+                Next::Bytes { bytes, place: after, more, told: told.as_history() }
+            }
+            next => next,
+        }
+    }
+
+    fn next_for_anyone(&self, place: StreamPlace, hub: &Hub, keys: &[TopicKey], coding: Coding) -> Next {
         let Self::Gzip(context) = self else { return self.read_log(place.standing, hub, keys, STREAM_BATCH, coding) };
         let StreamPlace { standing, track } = place;
         if standing.leaves_out_events() {
@@ -90,18 +109,17 @@ impl Packing {
             Found::Nothing { through } => {
                 self.read_log(standing, hub, keys, BatchLimit { through, ..STREAM_BATCH }, coding)
             }
-            Found::Pieces { chunks, track, position, more, heartbeat } => {
+            Found::Pieces { chunks, track, position, more, told } => {
                 if more && let Some(step) = standing.lagging(hub, keys) {
                     return self.next_of(step, hub, coding);
                 }
                 let place = StreamPlace { standing: standing.moved_on(position, more), track };
-                Next::Bytes { bytes: joined(chunks.iter().map(|chunk| coding.of(chunk))), place, more, heartbeat }
+                Next::Bytes { bytes: joined(chunks.iter().map(|chunk| coding.of(chunk))), place, more, told }
             }
         }
     }
 
-    /// Words that are not for all readers of a shared context. They [set apart](StreamPlace::after_private_words)
-    /// who gets them.
+    /// Words that are not for all readers of a shared context. Who gets them is [off it](StreamPlace::alone).
     pub(crate) fn words(&self, text: Vec<u8>, coding: Coding) -> Bytes {
         match self {
             Self::Plain | Self::Frames => coding.encode(text),
@@ -120,8 +138,7 @@ impl Packing {
     /// Has all readers of a shared context get a heartbeat, if this reader is one of them. Whether it
     /// does is for the next batch to tell.
     pub(crate) fn beat_for_all(&self, place: StreamPlace, hub: &Hub, keys: &[TopicKey]) {
-        if let Self::Gzip(context) = self
-            && place.is_along()
+        if let (Self::Gzip(context), Track::Shared(_)) = (self, place.track)
             && context.beat(hub, keys, STREAM_BATCH, |position| script::heartbeat(hub.cursor(position)))
         {
             hub.ring(keys);
@@ -136,19 +153,24 @@ impl Packing {
         match step {
             Step::Lagged => Next::Lagged,
             Step::Moved { gap, standing } => {
-                let gap = script::gap(gap, hub.cursor(standing.position()));
-                let bytes = self.words(gap, coding);
-                Next::Bytes { bytes, place: StreamPlace::new(standing), more: true, heartbeat: false }
+                let reason = gap.reason;
+                let text = script::gap(gap, hub.cursor(standing.position()));
+                let told = Told { gap: Some(reason), ..Told::default() };
+                let bytes = self.words(text, coding);
+                Next::Bytes { bytes, place: StreamPlace::new(standing), more: true, told }
             }
             Step::Read { entries, standing, more } => {
+                let mut told = Told::default();
                 let bytes = joined(entries.iter().map(|entry| {
-                    coding.of(match self {
-                        Self::Plain => entry.plain(),
+                    let (chunk, plain_bytes) = match self {
+                        Self::Plain => (entry.plain(), entry.plain().content_bytes()),
                         Self::Frames => entry.framed(),
-                        Self::Gzip(_) => entry.standing_alone(),
-                    })
+                        Self::Gzip(_) => (entry.standing_alone(), entry.plain().content_bytes()),
+                    };
+                    told = told.and(Told::event(entry.appended_at(), plain_bytes, chunk.content_bytes()));
+                    coding.of(chunk)
                 }));
-                Next::Bytes { bytes, place: StreamPlace::new(standing), more, heartbeat: false }
+                Next::Bytes { bytes, place: StreamPlace::new(standing), more, told }
             }
         }
     }
@@ -203,8 +225,6 @@ mod tests {
         /// The sequence of the last event that came out.
         last: u64,
         topics: Vec<Topic>,
-        /// It has had a window of the text that all readers get, and so their blocks.
-        had_window: bool,
     }
 
     impl Reader {
@@ -221,7 +241,6 @@ mod tests {
                 text: Vec::new(),
                 last,
                 topics: topics.to_vec(),
-                had_window: false,
             };
             let opening = reader.packing.opening(b": hello\n\n");
             reader.open(&opening.content());
@@ -234,9 +253,6 @@ mod tests {
                 Next::Lagged => None,
                 Next::Bytes { bytes, place, more, .. } => {
                     self.place = place;
-                    let window = gzip::WINDOW_BYTES;
-                    self.had_window |=
-                        matches!(place.track, Track::Along { common_bytes, .. } if common_bytes == window);
                     self.open(&bytes);
                     Some(more)
                 }
@@ -244,7 +260,7 @@ mod tests {
         }
 
         fn private_words(&mut self) {
-            self.place = self.place.after_private_words();
+            self.place = self.place.alone();
             let words = self.packing.words(b": between us\n\n".to_vec(), Coding::Identity);
             self.open(&words);
         }
@@ -327,7 +343,7 @@ mod tests {
                 }
             });
             for reader in &mut readers {
-                n_shared += u32::from(reader.had_window);
+                n_shared += u32::from(reader.place.is_shared());
                 // A lane waits for the bell once there is no more.
                 assert_eq!(reader.place.standing.position(), head, "seed {seed}");
                 reader.check(&published);
@@ -335,6 +351,6 @@ mod tests {
                 assert!(!rest.into_iter().any(|(topic, _)| reader.topics.contains(topic)), "seed {seed}");
             }
         }
-        assert!(n_shared > 60, "{n_shared} readers got the blocks of a shared context");
+        assert!(n_shared > 60, "{n_shared} readers shared a context at the end");
     }
 }

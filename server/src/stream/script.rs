@@ -30,6 +30,7 @@ pub(super) fn opening(subscription: &mut Subscription) -> Vec<u8> {
     let id = gap.is_none().then(|| cursor.into());
     encode::event(&connected.to_event(id), &mut out);
     if let Some(gap) = gap {
+        subscription.hub().metrics().told_gap(gap.reason);
         out.extend(self::gap(gap, cursor));
     }
     out

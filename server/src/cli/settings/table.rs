@@ -4,7 +4,7 @@
 //! here. The name of the field is its name in a file, as a flag and in the environment.
 
 use super::value::Field;
-use crate::config::{HubConfig, ServeConfig};
+use crate::config::{HubConfig, LogConfig, ServeConfig, WatchConfig};
 use documented::DocumentedFields;
 use std::sync::LazyLock;
 
@@ -38,6 +38,16 @@ pub(super) static SETTINGS: LazyLock<Vec<Setting<ServeConfig>>> = LazyLock::new(
     macro_rules! hub {
         ($name:ident, $value_name:literal) => {
             (stringify!($name), $value_name, text::<HubConfig>(stringify!($name)), |c| &mut c.hub.$name)
+        };
+    }
+    macro_rules! watch {
+        ($name:ident, $value_name:literal) => {
+            (stringify!($name), $value_name, text::<WatchConfig>(stringify!($name)), |c| &mut c.hub.watch.$name)
+        };
+    }
+    macro_rules! log {
+        ($name:ident, $value_name:literal) => {
+            (stringify!($name), $value_name, text::<LogConfig>(stringify!($name)), |c| &mut c.log.$name)
         };
     }
     let server = under(
@@ -81,7 +91,21 @@ pub(super) static SETTINGS: LazyLock<Vec<Setting<ServeConfig>>> = LazyLock::new(
             hub!(max_body_bytes, "BYTES"),
         ],
     );
-    server.chain(streams).chain(history).collect()
+    let watching = under(
+        "Watching",
+        [
+            watch!(metrics, "BOOL"),
+            watch!(metrics_public, "BOOL"),
+            watch!(metrics_topic_label, "BOOL"),
+            watch!(metrics_max_labels, "COUNT"),
+            watch!(health_memory_mb, "MB"),
+            watch!(health_topics, "COUNT"),
+            log!(log_format, "WORD"),
+            log!(log_level, "LEVELS"),
+            log!(otlp_endpoint, "URL"),
+        ],
+    );
+    server.chain(streams).chain(history).chain(watching).collect()
 });
 
 type Row = (&'static str, &'static str, &'static str, fn(&mut ServeConfig) -> &mut dyn Field);
@@ -102,9 +126,13 @@ mod tests {
 
     #[test]
     fn every_field_is_a_setting() {
-        let fields: BTreeSet<&str> = [HubConfig::FIELD_NAMES, ServeConfig::FIELD_NAMES].concat().into_iter().collect();
+        const PARTS: [&str; 3] = ["hub", "log", "watch"];
+        let fields =
+            [HubConfig::FIELD_NAMES, LogConfig::FIELD_NAMES, ServeConfig::FIELD_NAMES, WatchConfig::FIELD_NAMES]
+                .concat();
+        let fields: BTreeSet<&str> = fields.into_iter().filter(|field| !PARTS.contains(field)).collect();
         let settings: BTreeSet<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
-        assert_eq!(fields.into_iter().filter(|field| *field != "hub").collect::<BTreeSet<_>>(), settings);
+        assert_eq!(fields, settings);
         assert_eq!(settings.len(), SETTINGS.len());
     }
 

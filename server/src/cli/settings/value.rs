@@ -4,7 +4,7 @@
 //! written as a file has it. What is read says what was wrong with it so that its setting's name can
 //! stand in front: "must be true or false".
 
-use crate::config::{Preset, SlowReaders};
+use crate::config::{LogFormat, LogLevel, OtlpEndpoint, Preset, SlowReaders};
 use config::{Value, ValueKind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -54,6 +54,9 @@ impl<T: Content> Field for T {
 /// no more than this.
 pub(super) trait Text: FromStr<Err: ToString> + ToString {}
 
+impl Text for LogFormat {}
+impl Text for LogLevel {}
+impl Text for OtlpEndpoint {}
 impl Text for Preset {}
 impl Text for SlowReaders {}
 
@@ -148,6 +151,7 @@ pub(super) trait Switchable: Content {}
 
 impl Switchable for usize {}
 impl Switchable for Duration {}
+impl Switchable for OtlpEndpoint {}
 impl Switchable for PathBuf {}
 impl Switchable for Preset {}
 

@@ -12,6 +12,7 @@ mod group;
 mod line;
 mod memo;
 mod shard;
+mod tally;
 
 use crate::coding::Coding;
 use crate::stream::EventStream;

@@ -9,7 +9,9 @@ use super::doorbell::{Doorbell, Ending};
 use super::group::{Form, Group, Groups, index};
 use super::line::{Line, Sent, State};
 use super::memo::Memo;
+use super::tally::Tally;
 use crate::hub::Hub;
+use crate::metrics::Count;
 use crate::stream::{EventStream, Next, StreamPlace, script};
 use crate::subscription::{Ended, called_off};
 use bytes::Bytes;
@@ -35,6 +37,7 @@ pub(super) struct Shard {
     memo: Memo,
     /// Lines that had a full batch and can take another.
     behind: Vec<u32>,
+    tally: Tally,
     now: Tick,
     ending: Ending,
 }
@@ -54,6 +57,7 @@ impl Shard {
             calendar,
             memo: Memo::default(),
             behind: Vec::new(),
+            tally: Tally::default(),
             ending: Ending::NotYet,
         })
     }
@@ -86,6 +90,7 @@ impl Shard {
             self.feed_those_behind();
             self.answer_the_door();
             self.call_those_due();
+            self.tally.rest();
         }
     }
 
@@ -149,7 +154,7 @@ impl Shard {
 
     fn admit(&mut self, arrival: Arrival) {
         let Arrival { socket, head, coding, stream, body } = arrival;
-        let EventStream { subscription, opening, packing, permit } = *stream;
+        let EventStream { subscription, opening, packing, permit, counted } = *stream;
         let mut socket = mio::net::TcpStream::from_std(socket);
         let slot = self.lines.vacant_entry();
         let interests = Interest::READABLE | Interest::WRITABLE;
@@ -172,7 +177,7 @@ impl Shard {
             (packing, StreamPlace::new(standing)),
             state,
             switched_off_total,
-            (permit, body),
+            (permit, counted, body),
         ));
         let opening = [head.as_slice(), &coding.of(&opening)].concat();
         if self.send(number, &opening.into()) {
@@ -206,9 +211,11 @@ impl Shard {
         }
         match self.memo.read(line.group, group, &line.packing, line.place) {
             Next::Lagged => self.end(number, Ended::Lagged),
-            Next::Bytes { bytes, place, more, heartbeat } => {
+            Next::Bytes { bytes, place, more, told } => {
                 line.place = *place;
-                if *heartbeat && let State::Open { heartbeat_at, .. } = &mut line.state {
+                if told.heartbeat
+                    && let State::Open { heartbeat_at, .. } = &mut line.state
+                {
                     *heartbeat_at = next_heartbeat(group.hub(), self.now);
                 }
                 if *more {
@@ -218,6 +225,11 @@ impl Shard {
                 // It may have reached the place that it had to reach before it goes.
                 let ended = called_off(group.hub(), place.standing, line.switched_off_total);
                 if !bytes.is_empty() {
+                    let (counts, now) = self.tally.of(group.hub());
+                    counts.wrote(told, line.packing.form(), now);
+                    if let Some(reason) = told.gap {
+                        group.hub().metrics().told_gap(reason);
+                    }
                     let sent = line.send(bytes, stuck_at(group, self.now));
                     if !self.settle(number, sent) {
                         return;
@@ -235,6 +247,7 @@ impl Shard {
         let line = &mut self.lines[number as usize];
         if line.is_stuck(self.now) {
             tracing::debug!("a client reads nothing");
+            line.counted.is_stuck();
             return self.hang_up(number);
         }
         match line.state {
@@ -249,10 +262,9 @@ impl Shard {
     /// What is ready anyway, then the heartbeat at the position after it: so its id moves past the
     /// events of other topics, and the reader of a quiet topic never resumes from an evicted point.
     fn beat(&mut self, number: u32) {
-        self.lines[number as usize].look_out_again();
         self.feed(number);
         let Some(line) = self.lines.get(number as usize) else { return };
-        if line.wants_heartbeat(self.now) && line.place.is_along() {
+        if line.wants_heartbeat(self.now) && line.place.is_shared() {
             let group = self.groups.get(line.group);
             line.packing.beat_for_all(line.place, group.hub(), group.membership.keys());
             // What was read before that does not have it.
@@ -274,7 +286,8 @@ impl Shard {
             return self.reschedule(number);
         }
         let position = hub.cursor(line.place.standing.position());
-        line.place = line.place.after_private_words();
+        line.place = line.place.alone();
+        self.tally.of(hub).0.add(Count::Heartbeats, 1);
         let heartbeat = self.memo.heartbeat(position, group.form, &line.packing);
         let sent = line.send(heartbeat, stuck_at(group, self.now));
         self.settle(number, sent);
@@ -295,6 +308,7 @@ impl Shard {
     fn close(&mut self, number: u32, ended: Ended) {
         let line = &mut self.lines[number as usize];
         line.state = State::Closing;
+        line.counted.ends(ended);
         let group = self.groups.get(line.group);
         let coding = group.form.coding;
         let position = group.hub().cursor(line.place.standing.position());
@@ -312,6 +326,8 @@ impl Shard {
     /// What follows from how a write went. Returns whether the line is there and takes more.
     fn settle(&mut self, number: u32, sent: Sent) -> bool {
         let line = &mut self.lines[number as usize];
+        let (counts, _) = self.tally.of(self.groups.get(line.group).hub());
+        line.counted.blocked(line.is_blocked(), counts);
         match (sent, line.state) {
             (Sent::Gone, _) => self.hang_up(number),
             (Sent::All, State::Closing) => {
