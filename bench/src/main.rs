@@ -69,6 +69,12 @@ struct Args {
     /// Only this peer; may be given several times
     #[arg(long, value_name = "NAME")]
     only: Vec<Peer>,
+    /// Only this part of a round; may be given several times
+    #[arg(long, value_name = "NAME", conflicts_with = "save")]
+    stage: Vec<Stage>,
+    /// How often to measure everything
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: Option<u16>,
     /// Copy the results to docs/
     #[arg(long)]
     save: bool,
@@ -110,9 +116,11 @@ fn run(args: Args) -> Result<bool> {
 }
 
 fn compare(args: Args, places: &Places, stop: &Stop) -> Result<()> {
-    let plan = if args.quick { Plan::quick() } else { Plan::full() };
+    let mut plan = if args.quick { Plan::quick() } else { Plan::full() };
+    plan.rounds = args.rounds.map_or(plan.rounds, usize::from);
     raise_file_limit(plan.large)?;
-    let asked = if args.only.is_empty() { Peer::value_variants().to_vec() } else { args.only };
+    let asked = if args.only.is_empty() { Peer::value_variants() } else { &args.only };
+    let stages = if args.stage.is_empty() { Stage::value_variants() } else { &args.stage };
     let machine = Machine::look(&places.root);
     let mut results = Results { machine, plan, peers: Vec::new(), skipped: Vec::new() };
     for peer in Peer::value_variants().iter().filter(|peer| asked.contains(peer)) {
@@ -125,7 +133,7 @@ fn compare(args: Args, places: &Places, stop: &Stop) -> Result<()> {
         }
     }
     ensure!(!results.peers.is_empty(), "there is nothing to measure");
-    measure(&mut results, places, stop)?;
+    measure(&mut results, stages, places, stop)?;
     report(&results, places)?;
     if args.save {
         save(&results, places)?;
@@ -134,7 +142,7 @@ fn compare(args: Args, places: &Places, stop: &Stop) -> Result<()> {
 }
 
 /// Round by round and not peer by peer, so that a machine that slows down does so for all.
-fn measure(results: &mut Results, places: &Places, stop: &Stop) -> Result<()> {
+fn measure(results: &mut Results, stages: &[Stage], places: &Places, stop: &Stop) -> Result<()> {
     let bench = Bench { plan: &results.plan, places, stop };
     let started = Instant::now();
     for round in 0..bench.plan.rounds {
@@ -146,8 +154,8 @@ fn measure(results: &mut Results, places: &Places, stop: &Stop) -> Result<()> {
                 bench.plan.rounds,
                 peer.peer.title()
             );
-            for stage in Stage::ALL.into_iter().filter(|stage| stage.is_in_round(round)) {
-                let done = bench.run(stage, peer);
+            for stage in stages.iter().filter(|stage| stage.is_in_round(round)) {
+                let done = bench.run(*stage, peer);
                 stop.check()?;
                 if let Err(err) = done {
                     eprintln!("         {stage:?}: {err:#}");

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use clap::ValueEnum;
 
 use crate::crowd::{Crowd, Delivered, Encoding};
 use crate::metric::{Load, Metric, Percentile, Size, count};
@@ -28,7 +29,7 @@ pub(crate) struct Bench<'a> {
 }
 
 /// A part of one peer's round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Stage {
     /// Opening the large crowd; its memory; its processor time with heartbeats alone.
     Idle,
@@ -45,8 +46,6 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    pub(crate) const ALL: [Self; 6] = [Self::Idle, Self::Large, Self::Medium, Self::Small, Self::Gzip, Self::Wire];
-
     pub(crate) fn is_in_round(self, round: usize) -> bool {
         self != Self::Wire || round == 0
     }

@@ -13,18 +13,15 @@ use crate::{fresh, setup, shell, start, toolchain, tree};
 
 const REQUIREMENTS: &str = "bench/peers/sse-starlette/requirements.txt";
 
-/// Measures all peers, or those named in `only`; `save` puts the results into docs/.
-pub(crate) fn bench(quick: bool, only: &[String], save: bool) -> Result<()> {
+/// Measures the server beside its peers; `flags` go to the benchmark as they are.
+pub(crate) fn bench(flags: &[String]) -> Result<()> {
     let peers = [("better-sse", setup::node_modules()), ("sse-starlette", sse_starlette()), ("nchan", nchan())];
     for (peer, set_up) in peers {
         if let Err(err) = set_up {
             println!("{peer} cannot be set up: {err:#}");
         }
     }
-    let mut bench = built()?;
-    bench.args(quick.then_some("--quick")).args(save.then_some("--save"));
-    bench.args(only.iter().flat_map(|name| ["--only", name]));
-    start::become_program(&mut bench)
+    start::become_program(built()?.args(flags))
 }
 
 /// Soaks the server; `flags` go to the soak as they are.

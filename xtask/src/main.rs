@@ -47,15 +47,10 @@ enum Chore {
     Size,
     /// Measure the server beside its peers, with one load generator
     Bench {
-        /// Small numbers: shows in a minute or two that everything works, and little about speed
-        #[arg(long)]
-        quick: bool,
-        /// Only this peer; may be given several times: heartwire, bare, axum, nchan, better-sse, sse-starlette
-        #[arg(long, value_name = "NAME")]
-        only: Vec<String>,
-        /// Put the table, the picture and the figures into docs/
-        #[arg(long)]
-        save: bool,
+        /// --quick, --rounds N, --only PEER (heartwire, bare, axum, nchan, better-sse, sse-starlette), --stage NAME (idle,
+        /// large, medium, small, gzip, wire), --save (into docs/)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
     },
     /// Let thousands of readers come and go for minutes: is anything lost, doubled or leaked?
     Soak {
@@ -73,7 +68,7 @@ fn main() -> ExitCode {
         Chore::Test { stages } => test::test(&stages),
         Chore::Build => client::build(),
         Chore::Size => size::size(),
-        Chore::Bench { quick, only, save } => bench::bench(quick, &only, save),
+        Chore::Bench { flags } => bench::bench(&flags),
         Chore::Soak { flags } => bench::soak(&flags),
         Chore::Ci => ci::ci(),
     };
