@@ -31,6 +31,10 @@ impl Permits {
     pub(crate) fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
+
+    pub(crate) fn are_all_held(&self) -> bool {
+        self.max.is_some_and(|max| self.held() >= max)
+    }
 }
 
 impl Drop for Permit {
@@ -47,9 +51,10 @@ mod tests {
     fn a_permit_comes_back_when_it_is_dropped() {
         let permits = Permits::new(Some(2));
         let (first, _second) = (permits.acquire(), permits.acquire());
-        assert!(permits.acquire().is_none());
+        assert!(permits.acquire().is_none() && permits.are_all_held());
         assert_eq!(permits.held(), 2);
         drop(first);
+        assert!(!permits.are_all_held());
         assert!(permits.acquire().is_some());
     }
 

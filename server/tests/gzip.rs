@@ -71,7 +71,7 @@ async fn readers_who_join_at_any_time_get_every_event(lane: Lane) {
     let server = Server::start(lane, HubConfig::default()).await;
     let mut readers = Vec::new();
     let mut next = 1_usize;
-    // The number of a step is as good as chance: epochs begin at other places.
+    // The number of a step is as good as chance.
     for step in 1..=60 {
         if step % 4 == 1 {
             let from = if step % 8 == 1 { next } else { next.saturating_sub(37 * step % 400).max(1) };

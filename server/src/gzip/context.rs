@@ -4,9 +4,10 @@
 //! are not quite there yet. It is pulled by its readers and knows none of them: whoever finds nothing
 //! more among the pieces has the context read the log on.
 
-use super::deflater::{self, Lent};
+use super::deflater::{self, Lent, WINDOW_BYTES};
 use super::standing_alone;
 use crate::coding::Chunk;
+use crate::entry::Entry;
 use crate::hub::Hub;
 use crate::limits::Permits;
 use crate::metrics::Told;
@@ -17,10 +18,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 use tokio::time::Instant;
 
-/// How much text an epoch takes. A longer one compresses better, but who comes late waits for longer.
-const EPOCH_BYTES: usize = 32 * 1024;
-/// How many bytes of pieces are kept for readers who are behind.
-const KEPT_BYTES: usize = 64 * 1024;
+/// How much text is kept as pieces for readers who are behind. Most of it the history has anyway.
+const KEPT_BYTES: usize = 256 * 1024;
+/// After so much text a context gives its compressor back if others wait for one.
+const TERM_BYTES: usize = 256 * 1024;
 /// From so many readers on a context is worth its memory. Below, they read the log by themselves, in
 /// blocks that stand alone.
 const MIN_READERS: usize = 4;
@@ -32,22 +33,38 @@ pub(crate) struct SharedContext {
     state: Mutex<State>,
 }
 
-/// What a reader's decoder has seen.
+/// What a reader's decoder has seen, as far as a context cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Track {
-    /// Something that no other reader has seen.
+    /// It reads the log by itself.
     #[default]
     Alone,
-    /// All pieces of some epoch, and nothing else, up to but not including this one.
-    Shared(u64),
+    /// It gets one piece after another.
+    Along {
+        /// The number of the piece that comes next.
+        next: u64,
+        /// The last so many bytes of its text are those of the pieces before that one, and nothing came in
+        /// between. More than a window of them make no difference, and count as a window.
+        common_bytes: usize,
+    },
+}
+
+impl Track {
+    /// What it is once the reader was told something that others were not.
+    pub(crate) fn after_private_words(self) -> Self {
+        match self {
+            Self::Alone => Self::Alone,
+            Self::Along { next, .. } => Self::Along { next, common_bytes: 0 },
+        }
+    }
 }
 
 /// What a context has for a reader.
 pub(crate) enum Found {
     /// The next pieces, and where the reader stands once it has them.
     Pieces { chunks: Vec<Chunk>, track: Track, position: u64, more: bool, told: Told },
-    /// Nothing that its decoder understands. It reads the log by itself, in blocks that stand alone, and
-    /// looks here again when it has everything up to this sequence.
+    /// Nothing that follows on what it has. It reads the log by itself, and looks here again when it has
+    /// everything up to this sequence.
     Nothing { through: u64 },
 }
 
@@ -60,7 +77,7 @@ impl SharedContext {
             pieces: VecDeque::new(),
             first: 0,
             kept_bytes: 0,
-            epoch: None,
+            compressor: None,
             last_heartbeat: None,
             has_events_since_heartbeat: false,
         };
@@ -84,31 +101,27 @@ impl SharedContext {
             }
             return Found::Nothing { through: u64::MAX };
         }
-        let shared = match track {
-            Track::Shared(number) => Some(number).filter(|number| *number >= state.first),
-            Track::Alone => None,
+        let has_all_pieces = match state.seat(track) {
+            Some((next, _)) => next == state.end(),
+            None => position >= state.position,
         };
-        let has_all_pieces = shared.map_or(position >= state.position, |number| number == state.end());
         let more = if has_all_pieces {
             state.read_on(hub, keys, limit)
         } else {
             // Somebody else had it read on, perhaps not to the end.
             state.position < hub.head().sequence
         };
-        let place = match shared {
-            // Reading on may have begun anew.
-            Some(number) => Some(number).filter(|number| *number >= state.first),
-            None => {
-                if position > state.position {
-                    // Whoever needs what lies in between is far behind, and can read it alone.
-                    state.begin_anew(position);
-                }
-                state.entrance(position)
+        // Once more, since reading on may have dropped the piece that it stood before.
+        let seat = state.seat(track).or_else(|| {
+            if position > state.position {
+                // Whoever needs what lies in between is far behind, and can read it alone.
+                state.begin_anew(position);
             }
-        };
-        match place {
-            Some(number) => state.pieces_from(number, limit, more),
-            None => Found::Nothing { through: state.next_entrance(position) },
+            Some((state.entrance(position)?, 0))
+        });
+        match seat {
+            Some((next, common_bytes)) => state.pieces_from(next, common_bytes, limit, more),
+            None => Found::Nothing { through: state.begin },
         }
     }
 
@@ -134,8 +147,7 @@ impl SharedContext {
         let was_idle = !std::mem::take(&mut state.has_events_since_heartbeat);
         let position = state.position;
         let text = text(position);
-        let told = Told { heartbeat: true, ..Told::default() };
-        state.append(&text, || Chunk::new(&standing_alone(&text)), position, Kind::Heartbeat, told);
+        state.append(&text, Kind::Heartbeat(Chunk::new(&standing_alone(&text))), position);
         if was_idle {
             state.rest();
         }
@@ -150,40 +162,66 @@ impl SharedContext {
 
 struct State {
     permits: Arc<Permits>,
-    /// The pieces are about what comes after this sequence.
+    /// The pieces are all that the topics have after this sequence,
     begin: u64,
-    /// All events of the topics from there up to this sequence were made into pieces.
+    /// and up to this one.
     position: u64,
     pieces: VecDeque<Piece>,
     /// The number of the first piece that is kept.
     first: u64,
+    /// Of text.
     kept_bytes: usize,
-    /// The epoch that goes on; `None` between two of them.
-    epoch: Option<Epoch>,
+    /// `None` until there is something to compress, and while others have all of them.
+    compressor: Option<Compressor>,
     last_heartbeat: Option<Instant>,
     has_events_since_heartbeat: bool,
 }
 
-struct Epoch {
+struct Compressor {
     deflater: Lent,
+    /// It has seen so much text.
     n_bytes: usize,
 }
 
-/// All that the topics have after one sequence and up to another, which is one event or a heartbeat.
+/// One event or a heartbeat.
 struct Piece {
-    chunk: Chunk,
-    after: u64,
-    through: u64,
     kind: Kind,
-    /// It refers to nothing before it.
-    begins_epoch: bool,
-    told: Told,
+    text_bytes: usize,
+    block: Option<SharedBlock>,
+    /// With it a reader has everything up to this sequence.
+    through: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Event,
-    Heartbeat,
+    Event(Arc<Entry>),
+    /// As a block that stands alone.
+    Heartbeat(Chunk),
+}
+
+/// A piece as the shared compressor makes it.
+struct SharedBlock {
+    chunk: Chunk,
+    /// It may refer to so many bytes of text before it.
+    reach_bytes: usize,
+}
+
+impl Piece {
+    /// As a decoder understands it whose text ends in so many bytes of the pieces before.
+    fn after(&self, common_bytes: usize) -> &Chunk {
+        match (&self.block, &self.kind) {
+            (Some(block), _) if block.reach_bytes <= common_bytes => &block.chunk,
+            (_, Kind::Event(entry)) => entry.standing_alone(),
+            (_, Kind::Heartbeat(alone)) => alone,
+        }
+    }
+
+    /// What it tells as a chunk of the compressed stream.
+    fn told(&self, chunk: &Chunk) -> Told {
+        match &self.kind {
+            Kind::Event(entry) => Told::event(entry.appended_at(), self.text_bytes, chunk.content_bytes()),
+            Kind::Heartbeat(_) => Told { heartbeat: true, ..Told::default() },
+        }
+    }
 }
 
 impl State {
@@ -193,22 +231,22 @@ impl State {
     }
 
     fn is_in_use(&self) -> bool {
-        !self.pieces.is_empty() || self.epoch.is_some()
+        !self.pieces.is_empty() || self.compressor.is_some()
     }
 
-    /// Drops all pieces. The next one begins an epoch after this sequence.
+    /// Drops all pieces. The next one is about what comes after this sequence.
     fn begin_anew(&mut self, begin: u64) {
         // Nobody stands at the new beginning: who stood at the end may lack events before it.
         self.first = self.end() + 1;
         self.pieces.clear();
         self.kept_bytes = 0;
-        self.epoch = None;
+        self.compressor = None;
         (self.begin, self.position) = (begin, begin);
     }
 
     /// Gives back what is too large to be kept for events that may never come. The last piece stays.
     fn rest(&mut self) {
-        self.epoch = None;
+        self.compressor = None;
         while self.pieces.len() > 1 {
             self.drop_oldest();
         }
@@ -216,8 +254,9 @@ impl State {
 
     fn drop_oldest(&mut self) {
         if let Some(piece) = self.pieces.pop_front() {
-            self.kept_bytes -= piece.chunk.coded().len();
+            self.kept_bytes -= piece.text_bytes;
             self.first += 1;
+            self.begin = piece.through;
         }
     }
 
@@ -232,80 +271,70 @@ impl State {
             return false;
         };
         for entry in entries {
-            let text = entry.plain().content();
-            let told = Told::event(entry.appended_at(), text.len(), 0);
-            self.append(&text, || entry.standing_alone().clone(), entry.sequence(), Kind::Event, told);
+            let (text, sequence) = (entry.plain().content(), entry.sequence());
+            self.append(&text, Kind::Event(entry), sequence);
             self.has_events_since_heartbeat = true;
         }
         self.position = position;
         more
     }
 
-    /// Makes the next piece. `alone`: as a block that refers to nothing.
-    fn append(&mut self, text: &[u8], alone: impl FnOnce() -> Chunk, through: u64, kind: Kind, mut told: Told) {
-        let begins_epoch = self.epoch.is_none();
-        if begins_epoch {
-            self.epoch = deflater::lend(&self.permits).map(|deflater| Epoch { deflater, n_bytes: 0 });
+    /// Makes the next piece.
+    fn append(&mut self, text: &[u8], kind: Kind, through: u64) {
+        if self.compressor.is_none() {
+            self.compressor = deflater::lend(&self.permits).map(|deflater| Compressor { deflater, n_bytes: 0 });
         }
-        let chunk = match &mut self.epoch {
-            None => alone(),
-            Some(epoch) => {
-                epoch.n_bytes += text.len();
-                Chunk::new(&epoch.deflater.block(text))
-            }
-        };
-        if self.epoch.as_ref().is_some_and(|epoch| epoch.n_bytes >= EPOCH_BYTES) {
-            self.epoch = None;
+        let block = self.compressor.as_mut().map(|compressor| {
+            let reach_bytes = compressor.n_bytes.min(WINDOW_BYTES);
+            compressor.n_bytes += text.len();
+            SharedBlock { chunk: Chunk::new(&compressor.deflater.block(text)), reach_bytes }
+        });
+        if self.compressor.as_ref().is_some_and(|compressor| compressor.n_bytes >= TERM_BYTES)
+            && self.permits.are_all_held()
+        {
+            self.compressor = None;
         }
-        if kind == Kind::Event {
-            told.sent_bytes = chunk.content_bytes();
-        }
-        self.kept_bytes += chunk.coded().len();
-        self.pieces.push_back(Piece { chunk, after: self.position, through, kind, begins_epoch, told });
+        self.kept_bytes += text.len();
+        self.pieces.push_back(Piece { kind, text_bytes: text.len(), block, through });
         self.position = through;
         while self.kept_bytes > KEPT_BYTES && self.pieces.len() > 1 {
             self.drop_oldest();
         }
     }
 
-    /// The piece with which a reader can begin that has everything up to `position` and stands alone.
-    fn entrance(&self, position: u64) -> Option<u64> {
-        let from = self.pieces.partition_point(|piece| piece.through < position);
-        let fits = |piece: &Piece| piece.begins_epoch && (piece.through > position || piece.kind == Kind::Heartbeat);
-        let ahead = self.pieces.range(from..).take_while(|piece| piece.after <= position).position(fits);
-        if let Some(ahead) = ahead {
-            return Some(self.first + (from + ahead) as u64);
+    /// The next piece of a reader that gets them one after another, unless that is gone.
+    fn seat(&self, track: Track) -> Option<(u64, usize)> {
+        match track {
+            Track::Along { next, common_bytes } if next >= self.first => Some((next, common_bytes)),
+            Track::Along { .. } | Track::Alone => None,
         }
-        // Behind the last piece, when the next one begins an epoch.
-        let through = self.pieces.back().map_or(self.begin, |last| last.through);
-        (self.epoch.is_none() && position >= through).then(|| self.end())
     }
 
-    /// How far a reader must read alone before there is an entrance again.
-    fn next_entrance(&self, position: u64) -> u64 {
-        let from = self.pieces.partition_point(|piece| piece.after <= position);
-        let ahead = self.pieces.range(from..).find(|piece| piece.begins_epoch).map(|piece| piece.after);
-        // Of what is not in a piece yet, nobody knows what it will begin.
-        ahead.unwrap_or(self.position.max(position))
+    /// The piece with which a reader goes on that has everything up to `position`.
+    fn entrance(&self, position: u64) -> Option<u64> {
+        let n_passed = self.pieces.partition_point(|piece| piece.through <= position);
+        (position >= self.begin).then(|| self.first + n_passed as u64)
     }
 
-    fn pieces_from(&self, number: u64, limit: BatchLimit, more: bool) -> Found {
-        let from = (number - self.first) as usize;
+    fn pieces_from(&self, first: u64, mut common_bytes: usize, limit: BatchLimit, more: bool) -> Found {
+        let from = (first - self.first) as usize;
         let (mut chunks, mut n_bytes, mut told) = (Vec::new(), 0, Told::default());
         let mut position = None;
         for piece in self.pieces.range(from..) {
             if chunks.len() >= limit.events || n_bytes >= limit.bytes {
                 break;
             }
-            n_bytes += piece.chunk.coded().len();
-            told = told.and(piece.told);
+            let chunk = piece.after(common_bytes);
+            n_bytes += chunk.coded().len();
+            common_bytes = (common_bytes + piece.text_bytes).min(WINDOW_BYTES);
+            told = told.and(piece.told(chunk));
             position = Some(piece.through);
-            chunks.push(piece.chunk.clone());
+            chunks.push(chunk.clone());
         }
-        let next = number + chunks.len() as u64;
+        let next = first + chunks.len() as u64;
         let has_all = next == self.end();
         Found::Pieces {
-            track: Track::Shared(next),
+            track: Track::Along { next, common_bytes },
             // Behind the last piece it has passed what other topics had meanwhile.
             position: position.filter(|_| !has_all).unwrap_or(self.position),
             more: more || !has_all,

@@ -5,13 +5,13 @@
 //!
 //! - It **stands alone**: it refers to nothing before it, so any reader can have it at any time. Small
 //!   events shrink little that way.
-//! - It is a piece of a **shared context**: it refers to the pieces before it, back to the beginning of
-//!   their epoch. That is where the gain is, but only readers who had all of those bytes, and nothing
-//!   in between, can have it.
+//! - It is a piece of a **shared context**: it refers to the text before it, as far back as the window of
+//!   the context reaches. That is where the gain is.
 //!
-//! A reader begins with blocks that stand alone, moves to the shared pieces where an epoch begins, and
-//! from then on gets nothing else, heartbeats included. Whatever must be said to it alone takes it off
-//! the shared context until the next epoch.
+//! What counts for a decoder is the text that it has put out last, not the blocks which that came in. So a
+//! reader begins with blocks that stand alone, one for each piece, and once it has had a window of the same
+//! text as everybody else it understands their blocks, too. Heartbeats are pieces like events. Whatever must
+//! be said to one reader alone is in nobody else's window: behind it, that reader begins as a new one does.
 //!
 //! A context belongs to one set of topics and all of its readers get the same events: what one of them
 //! may not read is in no window of another.
@@ -20,6 +20,8 @@ mod context;
 mod deflater;
 
 pub(crate) use context::{Contexts, Found, SharedContext, Track};
+#[cfg(test)]
+pub(crate) use deflater::WINDOW_BYTES;
 pub(crate) use deflater::{most_bytes, standing_alone};
 
 /// What a gzip stream begins with.

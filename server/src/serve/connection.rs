@@ -2,6 +2,7 @@
 
 use super::intercept::{Aside, Handover, Intercept};
 use super::lean::{Arrival, Entrance};
+use super::vanished::look_out;
 use axum::Router;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -17,9 +18,6 @@ use tokio::time::timeout;
 
 /// How long a client may take to send the head of a request, and an idle connection to send another.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long sent bytes may go unacknowledged: a peer that vanished without a word is noticed then.
-#[cfg(target_os = "linux")]
-const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much the kernel, or HTTP/2, buffers for a stream. What a slow reader has not had yet should stay in the
 /// log, where it can be given up; on a link of 100 ms this still carries over 1 MB a second.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
@@ -138,8 +136,7 @@ async fn http1(
 fn set_up(socket: &TcpStream) -> io::Result<()> {
     // Events are small and already batched: waiting for more only makes them late.
     socket.set_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    socket2::SockRef::from(socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))?;
+    look_out(socket, true);
     Ok(())
 }
 

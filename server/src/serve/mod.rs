@@ -10,6 +10,7 @@ mod intercept;
 mod lean;
 mod listener;
 mod shutdown;
+mod vanished;
 
 #[cfg(feature = "cli")]
 pub(crate) mod guard;

@@ -204,7 +204,7 @@ impl Writer {
             // The next tick is a whole interval away, but what is told here is life as well.
             let is_heartbeat = matches!(&news, News::Bytes { told, .. } if told.heartbeat);
             let (events, ended) = self.tell(news).await;
-            if self.closed || is_heartbeat || self.reader.is_shared() {
+            if self.closed || is_heartbeat || self.reader.is_along() {
                 return (events, ended);
             }
             return ([events, self.reader.heartbeat()].concat().into(), None);
@@ -294,8 +294,8 @@ impl Reader {
     }
 
     /// Whether it gets the bytes that others get, and a heartbeat when they do.
-    fn is_shared(&self) -> bool {
-        self.place.is_shared()
+    fn is_along(&self) -> bool {
+        self.place.is_along()
     }
 
     fn beat_for_all(&self) {
@@ -311,7 +311,7 @@ impl Reader {
     }
 
     fn words(&mut self, text: Vec<u8>) -> Bytes {
-        self.place = self.place.alone();
+        self.place = self.place.after_private_words();
         self.packing.words(text, Coding::Identity)
     }
 

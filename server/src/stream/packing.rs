@@ -50,13 +50,13 @@ impl StreamPlace {
     }
 
     /// Where the reader stands when it was told something that others were not.
-    pub(crate) fn alone(self) -> Self {
-        Self::new(self.standing)
+    pub(crate) fn after_private_words(self) -> Self {
+        Self { track: self.track.after_private_words(), ..self }
     }
 
-    /// Whether the reader gets the pieces of a shared context.
-    pub(crate) fn is_shared(self) -> bool {
-        matches!(self.track, Track::Shared(_))
+    /// Whether the reader gets the pieces of a shared context, heartbeats among them.
+    pub(crate) fn is_along(self) -> bool {
+        matches!(self.track, Track::Along { .. })
     }
 }
 
@@ -119,7 +119,8 @@ impl Packing {
         }
     }
 
-    /// Words that are not for all readers of a shared context. Who gets them is [off it](StreamPlace::alone).
+    /// Words that are not for all readers of a shared context. They [set apart](StreamPlace::after_private_words)
+    /// who gets them.
     pub(crate) fn words(&self, text: Vec<u8>, coding: Coding) -> Bytes {
         match self {
             Self::Plain | Self::Frames => coding.encode(text),
@@ -138,7 +139,8 @@ impl Packing {
     /// Has all readers of a shared context get a heartbeat, if this reader is one of them. Whether it
     /// does is for the next batch to tell.
     pub(crate) fn beat_for_all(&self, place: StreamPlace, hub: &Hub, keys: &[TopicKey]) {
-        if let (Self::Gzip(context), Track::Shared(_)) = (self, place.track)
+        if let Self::Gzip(context) = self
+            && place.is_along()
             && context.beat(hub, keys, STREAM_BATCH, |position| script::heartbeat(hub.cursor(position)))
         {
             hub.ring(keys);
@@ -225,6 +227,8 @@ mod tests {
         /// The sequence of the last event that came out.
         last: u64,
         topics: Vec<Topic>,
+        /// It has had a window of the text that all readers get, and so their blocks.
+        had_window: bool,
     }
 
     impl Reader {
@@ -241,6 +245,7 @@ mod tests {
                 text: Vec::new(),
                 last,
                 topics: topics.to_vec(),
+                had_window: false,
             };
             let opening = reader.packing.opening(b": hello\n\n");
             reader.open(&opening.content());
@@ -253,6 +258,9 @@ mod tests {
                 Next::Lagged => None,
                 Next::Bytes { bytes, place, more, .. } => {
                     self.place = place;
+                    let window = gzip::WINDOW_BYTES;
+                    self.had_window |=
+                        matches!(place.track, Track::Along { common_bytes, .. } if common_bytes == window);
                     self.open(&bytes);
                     Some(more)
                 }
@@ -260,7 +268,7 @@ mod tests {
         }
 
         fn private_words(&mut self) {
-            self.place = self.place.alone();
+            self.place = self.place.after_private_words();
             let words = self.packing.words(b": between us\n\n".to_vec(), Coding::Identity);
             self.open(&words);
         }
@@ -343,7 +351,7 @@ mod tests {
                 }
             });
             for reader in &mut readers {
-                n_shared += u32::from(reader.place.is_shared());
+                n_shared += u32::from(reader.had_window);
                 // A lane waits for the bell once there is no more.
                 assert_eq!(reader.place.standing.position(), head, "seed {seed}");
                 reader.check(&published);
@@ -351,6 +359,6 @@ mod tests {
                 assert!(!rest.into_iter().any(|(topic, _)| reader.topics.contains(topic)), "seed {seed}");
             }
         }
-        assert!(n_shared > 60, "{n_shared} readers shared a context at the end");
+        assert!(n_shared > 60, "{n_shared} readers got the blocks of a shared context");
     }
 }

@@ -5,6 +5,7 @@
 use super::calendar::Tick;
 use crate::limits::Permit;
 use crate::metrics::OpenStream;
+use crate::serve::vanished::look_out;
 use crate::stream::{Packing, StreamPlace};
 use crate::subscription::Ended;
 use axum::body::Body;
@@ -35,6 +36,8 @@ pub(super) struct Line {
     /// The rest of what was written last. The line is blocked while there is any.
     unsent: Bytes,
     stuck_at: Tick,
+    /// The kernel looks out for a peer that vanished.
+    is_looked_out_for: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +90,7 @@ impl Line {
             n_stray_bytes: 0,
             unsent: Bytes::new(),
             stuck_at: Tick::NEVER,
+            is_looked_out_for: true,
         }
     }
 
@@ -125,6 +129,10 @@ impl Line {
             Ok(n) => {
                 self.unsent = bytes.slice(n..);
                 self.stuck_at = stuck_at;
+                if stuck_at != Tick::NEVER && std::mem::take(&mut self.is_looked_out_for) {
+                    // From here on `stuck_at` counts, and nothing else.
+                    look_out(&self.socket, false);
+                }
                 Sent::Blocked
             }
             Err(err) => gone(&err),
@@ -147,6 +155,14 @@ impl Line {
                 Sent::All
             }
             Err(err) => gone(&err),
+        }
+    }
+
+    /// Has the kernel look out for the peer again. For a moment at which the line has not been blocked for a
+    /// while: right behind the last blocked byte the kernel would still count from the first.
+    pub(super) fn look_out_again(&mut self) {
+        if !self.is_blocked() && !std::mem::replace(&mut self.is_looked_out_for, true) {
+            look_out(&self.socket, true);
         }
     }
 
@@ -200,8 +216,13 @@ mod tests {
 
     /// A line, and the client at its other end.
     fn line() -> (Line, std::net::TcpStream) {
+        line_to(&socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap())
+    }
+
+    fn line_to(client: &socket2::Socket) -> (Line, std::net::TcpStream) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.connect(&listener.local_addr().unwrap().into()).unwrap();
+        let client = std::net::TcpStream::from(client.try_clone().unwrap());
         let (socket, _) = listener.accept().unwrap();
         socket.set_nonblocking(true).unwrap();
         let state = State::Open { heartbeat_at: Tick::NEVER, rotate_at: Tick::NEVER };
@@ -236,5 +257,39 @@ mod tests {
         assert!(!line.is_stuck(at(60)), "something went through");
         assert_eq!(line.deadline(), Tick::NEVER, "it takes more");
         assert!(bytes.is_unique(), "what was sent is let go of");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_reader_that_is_slow_but_reads_is_not_taken_for_one_that_vanished() {
+        let little = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        little.set_recv_buffer_size(4 * 1024).unwrap();
+        let (mut line, mut client) = line_to(&little);
+        let options = socket2::SockRef::from(&line.socket).try_clone().unwrap();
+        options.set_send_buffer_size(64 * 1024).unwrap();
+        options.set_tcp_notsent_lowat(16 * 1024).unwrap();
+        // Short, so that the kernel would have given the reader up several times over.
+        let patience = Duration::from_millis(300);
+        options.set_tcp_user_timeout(Some(patience)).unwrap();
+        let later = Calendar::new(Instant::now()).tick(Instant::now()).after(Duration::from_secs(30));
+        let mut sent = line.send(&Bytes::from(vec![b'x'; 1024 * 1024]), later);
+        let begin = Instant::now();
+        while begin.elapsed() < patience * 5 {
+            assert_eq!(sent, Sent::Blocked);
+            // The time between two reads is what the story is about.
+            std::thread::sleep(patience / 5);
+            assert!(client.read(&mut [0; 4 * 1024]).unwrap() > 0);
+            sent = line.resume(later);
+        }
+
+        let mut buffer = vec![0; 1024 * 1024];
+        while sent == Sent::Blocked {
+            line.look_out_again();
+            assert!(client.read(&mut buffer).unwrap() > 0);
+            sent = line.resume(later);
+        }
+        assert_eq!(options.tcp_user_timeout().unwrap(), None, "what the kernel holds still moves slowly");
+        line.look_out_again();
+        assert!(options.tcp_user_timeout().unwrap().is_some());
     }
 }

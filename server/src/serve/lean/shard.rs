@@ -262,9 +262,10 @@ impl Shard {
     /// What is ready anyway, then the heartbeat at the position after it: so its id moves past the
     /// events of other topics, and the reader of a quiet topic never resumes from an evicted point.
     fn beat(&mut self, number: u32) {
+        self.lines[number as usize].look_out_again();
         self.feed(number);
         let Some(line) = self.lines.get(number as usize) else { return };
-        if line.wants_heartbeat(self.now) && line.place.is_shared() {
+        if line.wants_heartbeat(self.now) && line.place.is_along() {
             let group = self.groups.get(line.group);
             line.packing.beat_for_all(line.place, group.hub(), group.membership.keys());
             // What was read before that does not have it.
@@ -286,7 +287,7 @@ impl Shard {
             return self.reschedule(number);
         }
         let position = hub.cursor(line.place.standing.position());
-        line.place = line.place.alone();
+        line.place = line.place.after_private_words();
         self.tally.of(hub).0.add(Count::Heartbeats, 1);
         let heartbeat = self.memo.heartbeat(position, group.form, &line.packing);
         let sent = line.send(heartbeat, stuck_at(group, self.now));
