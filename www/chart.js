@@ -1,18 +1,14 @@
 // Owns the chart: the span that is in sight, when to draw, the size of the canvases, the reading line
-// and the values above the lanes. What is drawn in a lane is in lanes.js.
+// and the values above the lanes. What is drawn in a lane, and which values there are, is the page's own.
 //
 // It draws when the picture would differ by a pixel, and not more often: this page shows the load of
 // the machine that it may well run on.
 
-import { age as spelled, bytes, memory, percent, timeOfDay } from './format.js';
-import { gapMarks, GUTTER, LANES } from './lanes.js';
+import { age as spelled, timeOfDay } from './format.js';
+import { gapMarks, GUTTER } from './lanes.js';
 import { stateWord } from './words.js';
 
-const COLOURS = [
-  ...['open', 'waiting', 'polling', 'connecting', 'closed'],
-  ...['cpu', 'memory', 'in', 'out', 'gap'],
-  ...['grid', 'muted', 'ink', 'surface'],
-];
+const COLOURS = ['open', 'waiting', 'polling', 'connecting', 'closed', 'gap', 'grid', 'muted', 'ink', 'surface'];
 /** Between two pictures, in milliseconds: no film, and no slide show. */
 const [FASTEST, SLOWEST] = [40, 500];
 /** A reading older than this is told to be old. */
@@ -22,6 +18,7 @@ export class Chart {
   #root;
   #history;
   #age;
+  #subject;
   #lanes = [];
   #values;
   #colours;
@@ -29,7 +26,12 @@ export class Chart {
   #reading = null;
   #still = matchMedia('(prefers-reduced-motion: reduce)');
 
-  constructor(root, history, age) {
+  /**
+   * `subject` is what the chart is about: `LANES` by name, the `COLOURS` that they use, and
+   * `values(sample, none)`, the texts above them.
+   */
+  constructor(root, history, age, subject) {
+    this.#subject = subject;
     this.#root = root;
     this.#history = history;
     this.#age = age;
@@ -92,7 +94,8 @@ export class Chart {
 
   #readColours() {
     const style = getComputedStyle(this.#root);
-    this.#colours = Object.fromEntries(COLOURS.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+    const wanted = [...COLOURS, ...this.#subject.COLOURS];
+    this.#colours = Object.fromEntries(wanted.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
     this.#colours.font = `10.5px ${style.getPropertyValue('--mono')}`;
     this.#colours.hatch = hatch(this.#lanes[0].context, this.#colours.muted);
   }
@@ -130,7 +133,7 @@ export class Chart {
       const x = (at) => GUTTER + ((at - from) / this.#spanMs) * (width - GUTTER);
       const place = (sample) => x(this.#history.placed(sample.time_ms));
       const pen = { name, context, width, height, colours: this.#colours, x, place, from, to };
-      LANES[name](pen, this.#history);
+      this.#subject.LANES[name](pen, this.#history);
       if (name !== 'axis') {
         this.#drawReading(pen);
         gapMarks(pen, this.#history);
@@ -161,13 +164,10 @@ export class Chart {
     this.#root.classList.toggle('stale', read === null && age > STALE_MS);
     write(this.#age, read !== null ? timeOfDay(read) : age > STALE_MS ? `newest: ${spelled(age)} old` : '');
     write(this.#values.link, read === null ? '' : stateWord(this.#history.stateAt(read) ?? 'not watched yet'));
-    const none = read === null ? '–' : 'not heard';
-    write(this.#values.cpu, sample ? percent(sample.cpu_total) : none);
-    write(this.#values.load, sample ? `${sample.cpu.length} cores, load ${sample.load_1m.toFixed(2)}` : '');
-    write(this.#values.memory, sample ? memory(sample.memory_used_bytes) : none);
-    write(this.#values['memory-total'], sample ? `of ${memory(sample.memory_total_bytes)}` : '');
-    write(this.#values.received, sample ? `${bytes(sample.network_received_bytes_per_s)}/s` : none);
-    write(this.#values.sent, sample ? `${bytes(sample.network_sent_bytes_per_s)}/s` : none);
+    const texts = this.#subject.values(sample, read === null ? '–' : 'not heard');
+    for (const [name, text] of Object.entries(texts)) {
+      write(this.#values[name], text);
+    }
   }
 }
 

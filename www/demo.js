@@ -2,6 +2,7 @@
 
 import { Chart } from './chart.js';
 import { Counters } from './counters.js';
+import * as host from './host.js';
 import { History } from './history.js';
 import { Journal } from './journal.js';
 import { Lines } from './lines.js';
@@ -12,12 +13,12 @@ import { Status } from './status.js';
 const byId = (id) => document.getElementById(id);
 
 // Relative, so that the page works under any prefix.
-const link = new Link('./events');
+const link = new Link('./events', { topics: ['host', 'lines'], compression: true });
 
-const history = new History();
+const history = new History('host', host.parse);
 link.onStream((stream) => history.listen(stream));
-const chart = new Chart(byId('chart'), history, byId('age'));
-const status = new Status(byId('link'), link);
+const chart = new Chart(byId('chart'), history, byId('age'), host);
+const status = new Status(byId('link'), link, ['host', 'message']);
 const journal = new Journal(link, byId('journal'));
 const counters = new Counters(link, byId('counters'));
 const lines = new Lines(link, {

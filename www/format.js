@@ -29,6 +29,23 @@ export function count(n) {
   return n.toLocaleString('en');
 }
 
+/** How often: `0.4`, `12`, `3.4 k`, at most three digits. */
+export function rate(n) {
+  if (n < 9.95) {
+    return Number.isInteger(n) ? String(n) : n.toFixed(1);
+  }
+  const [step, unit] = n >= 999_500 ? [1e6, 'M'] : [1e3, 'k'];
+  return n < 999.5 ? n.toFixed(0) : `${Number((n / step).toPrecision(3))} ${unit}`;
+}
+
+/** A short time, however short: `0.08 ms`, `12 ms`, `1.3 s`. */
+export function millis(ms) {
+  if (ms >= 1_000) {
+    return `${(ms / 1_000).toFixed(ms < 9_950 ? 1 : 0)} s`;
+  }
+  return `${ms.toFixed(ms < 0.995 ? 2 : ms < 9.95 ? 1 : 0)} ms`;
+}
+
 /** A delay: `0.4 s`, `12 s`, `3 min`. */
 export function span(ms) {
   return ms < 10_000 ? `${(Math.max(0, ms) / 1000).toFixed(1)} s` : age(ms);

@@ -1,5 +1,5 @@
-// Owns what the chart shows: the samples of the host, and the states, heartbeats and gaps of the link,
-// on one time axis. The axis is the page's clock; samples carry the host's, and are moved onto it.
+// Owns what a chart shows: the samples, and the states, heartbeats and gaps of the link, on one time axis.
+// The axis is the page's clock; samples carry the server's, and are moved onto it.
 
 /** Two more minutes than the longest span of the chart, so that a line enters it from outside. */
 const KEPT_MS = 17 * 60_000;
@@ -8,17 +8,25 @@ const OFFSET_WINDOW_MS = 30_000;
 const USUAL_INTERVAL_MS = 1_000;
 
 export class History {
-  /** By the host's clock, oldest first. */
+  /** By the server's clock, oldest first. Each has its `time_ms`. */
   samples = [];
   states = [{ at: Date.now(), state: 'connecting' }];
   heartbeats = [];
   gaps = [];
+  #type;
+  #parse;
   #arrivals = [];
   #offset = 0;
 
+  /** Samples come as events of a type; `parse(text)` makes one, or `undefined` of what is none. */
+  constructor(type, parse) {
+    this.#type = type;
+    this.#parse = parse;
+  }
+
   listen(stream) {
-    stream.addEventListener('host', (event) => {
-      const sample = parse(event.data);
+    stream.addEventListener(this.#type, (event) => {
+      const sample = this.#parse(event.data);
       if (sample) {
         this.#sample(sample);
       }
@@ -39,9 +47,9 @@ export class History {
     this.#arrivals = [];
   }
 
-  /** A moment of the host's clock on the page's. */
-  placed(hostMs) {
-    return hostMs + this.#offset;
+  /** A moment of the server's clock on the page's. */
+  placed(serverMs) {
+    return serverMs + this.#offset;
   }
 
   placeOf(gap) {
@@ -83,9 +91,9 @@ export class History {
   }
 
   /** What came late, as all of a replay does, says nothing about the clocks; the fastest says most. */
-  #learnOffset(now, hostMs) {
+  #learnOffset(now, serverMs) {
     this.#arrivals = this.#arrivals.filter(({ at }) => at > now - OFFSET_WINDOW_MS);
-    this.#arrivals.push({ at: now, offset: now - hostMs });
+    this.#arrivals.push({ at: now, offset: now - serverMs });
     this.#offset = this.#arrivals.reduce((least, { offset }) => Math.min(least, offset), Infinity);
   }
 
@@ -96,26 +104,6 @@ export class History {
     dropWhile(this.gaps, (gap) => this.placeOf(gap) < oldest);
     // The state that was entered last before the oldest moment still holds there.
     dropWhile(this.states, (_, next) => next && next.at < oldest);
-  }
-}
-
-const NUMBERS = [
-  'time_ms',
-  'cpu_total',
-  'memory_used_bytes',
-  'memory_total_bytes',
-  'network_received_bytes_per_s',
-  'network_sent_bytes_per_s',
-  'load_1m',
-];
-
-/** A sample that can be drawn, or `undefined`: whoever may publish can publish nonsense under `host`. */
-function parse(text) {
-  try {
-    const sample = JSON.parse(text);
-    return NUMBERS.every((name) => Number.isFinite(sample[name])) && Array.isArray(sample.cpu) ? sample : undefined;
-  } catch {
-    return undefined;
   }
 }
 

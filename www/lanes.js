@@ -1,18 +1,18 @@
-// Owns the drawing: one function for each lane of the chart. They read the history and write pixels;
-// where a moment lies, how large the lane is and which colours hold is handed to them.
+// Owns how lanes are drawn: their lines, areas, levels and marks, and the two lanes that every chart has, the
+// link and the axis. What is special to one page is in lanes of its own. All read the history and write
+// pixels; where a moment lies, how large the lane is and which colours hold is handed to them.
 //
 // What was not heard is not drawn: a line stops where a sample is missing, and the place is hatched.
 
 /** Where the lines begin: to the left of it stand the names of the levels. In CSS pixels. */
 export const GUTTER = 60;
-const QUIET = 1;
-const STRONG = 2;
+export const QUIET = 1;
+export const STRONG = 2;
 const BEAT = [[-9, 0], [-5, 0], [-2, -7], [1.5, 9], [5, -14], [7.5, 0], [9, 0]];
 
-/** `pen` is what a lane draws with: `{ name, context, width, height, colours, x, place, from, to }`. */
-export const LANES = { link, cpu, memory, network, axis };
+// `pen` is what a lane draws with: `{ name, context, width, height, colours, x, place, from, to }`.
 
-function link(pen, history) {
+export function link(pen, history) {
   const { context, width, height, colours, x, from, to } = pen;
   // Room above for the words, below for the deepest point of a heartbeat.
   const middle = height - 13;
@@ -55,55 +55,7 @@ function beat({ context, colours }, centre, middle, size) {
   context.stroke();
 }
 
-function cpu(pen, history) {
-  const { context, colours } = pen;
-  const y = scale(pen, 100);
-  const levels = [[0, ''], [50, '50 %'], [100, '100 %']];
-  grid(pen, levels, y);
-  const runs = runsOf(pen, history);
-  const cores = history.samples.at(-1)?.cpu.length ?? 0;
-  context.globalAlpha = 0.3;
-  for (let core = 0; core < cores; core += 1) {
-    line(pen, runs, (sample) => y(sample.cpu[core] ?? 0), colours.cpu, QUIET);
-  }
-  context.globalAlpha = 1;
-  line(pen, runs, (sample) => y(sample.cpu_total), colours.cpu, STRONG);
-  hatch(pen, runs);
-  names(pen, levels, y);
-}
-
-function memory(pen, history) {
-  const { colours } = pen;
-  const total = history.samples.at(-1)?.memory_total_bytes ?? 1;
-  const y = scale(pen, total);
-  const levels = [[0, ''], [total / 2, '50 %'], [total, '100 %']];
-  grid(pen, levels, y);
-  const runs = runsOf(pen, history);
-  area(pen, runs, (sample) => y(sample.memory_used_bytes), colours.memory);
-  line(pen, runs, (sample) => y(sample.memory_used_bytes), colours.memory, STRONG);
-  hatch(pen, runs);
-  names(pen, levels, y);
-}
-
-function network(pen, history) {
-  const { colours } = pen;
-  const runs = runsOf(pen, history);
-  const highest = runs.flat().reduce(
-    (most, sample) => Math.max(most, sample.network_received_bytes_per_s, sample.network_sent_bytes_per_s),
-    0,
-  );
-  const top = roundUp(Math.max(highest * 1.05, 1_000));
-  const y = scale(pen, top);
-  const levels = [[0, ''], [top / 2, rate(top / 2)], [top, rate(top)]];
-  grid(pen, levels, y);
-  area(pen, runs, (sample) => y(sample.network_received_bytes_per_s), colours.in);
-  line(pen, runs, (sample) => y(sample.network_received_bytes_per_s), colours.in, STRONG);
-  line(pen, runs, (sample) => y(sample.network_sent_bytes_per_s), colours.out, STRONG, [5, 3]);
-  hatch(pen, runs);
-  names(pen, levels, y);
-}
-
-function axis(pen) {
+export function axis(pen) {
   const { context, colours, width, x } = pen;
   context.fillStyle = colours.muted;
   context.font = colours.font;
@@ -117,7 +69,7 @@ function axis(pen) {
 }
 
 /** The samples in sight, in runs between which some are missing. */
-function runsOf({ from }, history) {
+export function runsOf({ from }, history) {
   const longest = history.longestStep;
   const runs = [];
   let last;
@@ -135,7 +87,7 @@ function runsOf({ from }, history) {
   return runs;
 }
 
-function line({ context, place }, runs, y, colour, width, dashes = []) {
+export function line({ context, place }, runs, y, colour, width, dashes = []) {
   context.strokeStyle = colour;
   context.fillStyle = colour;
   context.lineWidth = width;
@@ -157,7 +109,7 @@ function line({ context, place }, runs, y, colour, width, dashes = []) {
   }
 }
 
-function area({ context, place, height }, runs, y, colour) {
+export function area({ context, place, height }, runs, y, colour) {
   context.fillStyle = colour;
   context.globalAlpha = 0.12;
   for (const run of runs) {
@@ -173,7 +125,7 @@ function area({ context, place, height }, runs, y, colour) {
 }
 
 /** Hatches what is missing between the runs. */
-function hatch({ context, height, colours, place }, runs) {
+export function hatch({ context, height, colours, place }, runs) {
   context.fillStyle = colours.hatch;
   for (let i = 1; i < runs.length; i += 1) {
     const [left, right] = [place(runs[i - 1].at(-1)), place(runs[i][0])];
@@ -210,7 +162,7 @@ export function gapMarks({ name, context, height, colours, x, from }, history) {
   context.setLineDash([]);
 }
 
-function grid(pen, levels, y) {
+export function grid(pen, levels, y) {
   const { context, width, height, colours, x } = pen;
   context.strokeStyle = colours.grid;
   context.lineWidth = 1;
@@ -228,7 +180,7 @@ function grid(pen, levels, y) {
 }
 
 /** The names of the levels, beside the lines: what went out of sight to the left is taken away first. */
-function names({ context, height, colours }, levels, y) {
+export function names({ context, height, colours }, levels, y) {
   context.clearRect(0, 0, GUTTER, height);
   context.fillStyle = colours.muted;
   context.font = colours.font;
@@ -240,7 +192,7 @@ function names({ context, height, colours }, levels, y) {
 }
 
 /** From 0 at the foot of the lane to `top`, with room for the width of a line at both ends. */
-function scale({ height }, top) {
+export function scale({ height }, top) {
   return (value) => height - 2 - (Math.min(value, top) / top) * (height - 4);
 }
 
@@ -257,11 +209,7 @@ function ticks({ from, to, width }) {
 }
 
 /** The next of 1, 2, 5, 10, 20, 50, … */
-function roundUp(value) {
+export function roundUp(value) {
   const ten = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 5, 10].map((factor) => factor * ten).find((round) => round >= value);
-}
-
-function rate(bytesPerSecond) {
-  return bytesPerSecond >= 1e6 ? `${bytesPerSecond / 1e6} MB/s` : `${bytesPerSecond / 1e3} kB/s`;
 }

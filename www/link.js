@@ -17,13 +17,16 @@ const COUNTERS = [
 
 export class Link {
   #url;
+  #options;
   #listeners = [];
   #stream;
   #enabled = true;
   #before = Object.fromEntries(COUNTERS.map((name) => [name, 0]));
 
-  constructor(url) {
+  /** `options`: what every stream of the page is opened with, its topics above all. */
+  constructor(url, options) {
     this.#url = url;
+    this.#options = options;
   }
 
   /** Calls `listen(stream)` with every stream that is opened from now on, before anything comes. */
@@ -79,8 +82,7 @@ export class Link {
       this.#before = this.metrics();
     }
     this.#stream = new EventStream(this.#url, {
-      topics: ['host', 'lines'],
-      compression: true,
+      ...this.#options,
       enabled: this.#enabled,
       ...where,
     });

@@ -4,7 +4,8 @@
 import { age } from './format.js';
 import { stateWord, why } from './words.js';
 
-const SIGNS_OF_LIFE = ['open', 'host', 'message', 'heartbeat', 'gap'];
+/** Of every stream; beside them the page's own events. */
+const SIGNS_OF_LIFE = ['open', 'heartbeat', 'gap'];
 const JUST_NOW_MS = 2_000;
 const ECHO = [
   { transform: 'scale(0.8)', opacity: 0.5 },
@@ -15,6 +16,8 @@ export class Status {
   #panel;
   #parts;
   #link;
+  #types;
+  #title = document.title;
   #detail = { state: 'connecting', attempt: 0, delay: 0, reason: null };
   #since = Date.now();
   #lastLife = null;
@@ -22,7 +25,9 @@ export class Status {
   #echo;
   #still = matchMedia('(prefers-reduced-motion: reduce)');
 
-  constructor(panel, link) {
+  /** `types`: those of the page's events. */
+  constructor(panel, link, types) {
+    this.#types = types;
     this.#panel = panel;
     this.#parts = Object.fromEntries(
       Array.from(panel.querySelectorAll('[data-link]'), (part) => [part.dataset.link, part]),
@@ -33,7 +38,7 @@ export class Status {
 
   #listen(stream) {
     this.#lastLife = null;
-    for (const type of SIGNS_OF_LIFE) {
+    for (const type of [...SIGNS_OF_LIFE, ...this.#types]) {
       stream.addEventListener(type, () => this.#alive());
     }
     stream.addEventListener('state', (event) => this.#changed(event));
@@ -48,7 +53,7 @@ export class Status {
     this.#parts.word.textContent = word;
     this.#parts.why.textContent = sentence;
     this.#parts.announcement.textContent = `The link: ${word}. ${sentence}`;
-    document.title = `${word} · Heartwire`;
+    document.title = `${word} · ${this.#title}`;
     this.update();
   }
 

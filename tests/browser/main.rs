@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail that way")]
 
+mod dashboard;
 mod page;
 mod stories;
 
@@ -39,6 +40,7 @@ told_in_both_browsers! {
     the_readmes_example_for_a_script_tag_runs,
     the_demo_page_shows_the_host_and_the_piped_lines,
     the_plain_page_shows_the_host,
+    the_dashboard_moves_tells_of_a_refusal_and_survives_a_restart,
 }
 
 fn tell(kind: BrowserKind, story: impl AsyncFn(&Browser) -> Result<()>) {

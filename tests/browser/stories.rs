@@ -1,5 +1,6 @@
 //! What happens to the pair, one story a function.
 
+pub(crate) use crate::dashboard::the_dashboard_moves_tells_of_a_refusal_and_survives_a_restart;
 use crate::page::{RECORDER, payload, strings};
 use anyhow::{Result, ensure};
 use heartwire_tests::link::Mood;
