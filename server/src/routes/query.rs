@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// The header in which a browser's `EventSource` resumes by itself.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// The longest name that a client can give itself, in characters.
+const MAX_CLIENT_ID_CHARS: usize = 128;
 /// The longest that a poll can be held back.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
@@ -46,6 +48,7 @@ impl StreamQuery {
         let mut resume_id = Once::new("last_event_id");
         let mut from = Once::new("from");
         let mut frames = Once::new("frames");
+        let mut client_id = Once::new("client_id");
         for pair in pairs(query) {
             let Pair { name, value } = pair?;
             match name.as_str() {
@@ -53,6 +56,7 @@ impl StreamQuery {
                 "last_event_id" => resume_id.set(value)?,
                 "from" => from.set(value)?,
                 "frames" => frames.set(value)?,
+                "client_id" => client_id.set(check_client_id(value)?)?,
                 _ => return Err(Problem::UnknownParameter { name }),
             }
         }
@@ -78,6 +82,7 @@ impl PollQuery {
         let mut cursor = Once::new("cursor");
         let mut from = Once::new("from");
         let mut wait = Once::new("wait");
+        let mut client_id = Once::new("client_id");
         for pair in pairs(query) {
             let Pair { name, value } = pair?;
             match name.as_str() {
@@ -85,6 +90,7 @@ impl PollQuery {
                 "cursor" => cursor.set(value)?,
                 "from" => from.set(value)?,
                 "wait" => wait.set(value)?,
+                "client_id" => client_id.set(check_client_id(value)?)?,
                 _ => return Err(Problem::UnknownParameter { name }),
             }
         }
@@ -200,6 +206,21 @@ impl Once {
     }
 }
 
+/// The name that a client gives itself. Nothing hangs on it: it is for whoever reads the requests, such as a proxy's
+/// log, and nobody may be told by it who a client is.
+fn check_client_id(text: String) -> Result<String, Problem> {
+    // Counted no further than to the limit, since it may be as long as the whole query.
+    let n_chars = text.chars().take(MAX_CLIENT_ID_CHARS + 1).count();
+    if (1..=MAX_CLIENT_ID_CHARS).contains(&n_chars) && !text.chars().any(char::is_control) {
+        Ok(text)
+    } else {
+        Err(Problem::BadParameter {
+            name: "client_id",
+            must: "must be 1 to 128 characters, none of them a control character",
+        })
+    }
+}
+
 /// The topics of a request, counted before each is looked at, so that ten thousand cost no more
 /// than one too many.
 struct Topics {
@@ -279,6 +300,21 @@ mod tests {
         for nonsense in ["30.001", "-1", "NaN", "inf", "1s", "", "1e99"] {
             check(nonsense, None);
         }
+    }
+
+    #[test]
+    fn a_client_may_give_itself_a_name_of_some_length() {
+        let check = |text: &str, expected: bool| {
+            let stream = StreamQuery::parse(&format!("topic=t&client_id={text}"), None, 100);
+            let poll = PollQuery::parse(&format!("topic=t&client_id={text}"), 100);
+            assert_eq!((stream.is_ok(), poll.is_ok()), (expected, expected), "{text}");
+        };
+        check("tab+7", true);
+        check(&"%C3%BC".repeat(128), true);
+        check(&"x".repeat(129), false);
+        check("", false);
+        check("a%0Ab", false);
+        check("a&client_id=b", false);
     }
 
     #[test]
