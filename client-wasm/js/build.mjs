@@ -1,6 +1,7 @@
 // Builds the package from src/ and generated/ into dist/:
 //   heartwire.js         the ES module, with heartwire_bg.wasm beside it
 //   heartwire.script.js  the classic script for a <script> tag, with the WebAssembly inside
+//   react.js and so on   what is imported as heartwire/react; it imports heartwire itself by its name
 //   *.d.ts               the declarations, by the TypeScript compiler
 import { execFile } from 'node:child_process';
 import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
@@ -17,7 +18,13 @@ const { version } = JSON.parse(await readFile(join(here, 'package.json'), 'utf8'
 await rm(join(here, 'dist'), { recursive: true, force: true });
 await mkdir(join(here, 'dist'));
 
-const bundle = (entry, outfile, format, inlinedWasm) =>
+/** By its name, so that all of them have one and the same client, whichever file that is for the tool at work. */
+const client = {
+  name: 'client',
+  setup: ({ onResolve }) => onResolve({ filter: /^\.\/index\.js$/ }, () => ({ path: 'heartwire', external: true })),
+};
+
+const bundle = (entry, outfile, format, inlinedWasm, more = {}) =>
   build({
     absWorkingDir: here,
     entryPoints: [entry],
@@ -30,14 +37,19 @@ const bundle = (entry, outfile, format, inlinedWasm) =>
     define: { VERSION: JSON.stringify(version), INLINED_WASM: inlinedWasm },
     // The glue's own address is dead code where the WebAssembly is inside.
     logOverride: { 'empty-import-meta': 'silent' },
+    ...more,
   });
 
 // Resolved, since the compiler is installed at the root of the workspace.
 const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
 
+const extra = (name) =>
+  bundle(`src/${name}.ts`, `dist/${name}.js`, 'esm', 'undefined', { plugins: [client], external: ['react', 'vue', 'svelte', 'svelte/store'] });
+
 await Promise.all([
   bundle('src/index.ts', 'dist/heartwire.js', 'esm', 'undefined'),
   bundle('src/script.ts', 'dist/heartwire.script.js', 'iife', JSON.stringify(await readFile(wasm, 'base64'))),
+  ...['help', 'react', 'svelte', 'vue'].map(extra),
   copyFile(wasm, join(here, 'dist/heartwire_bg.wasm')),
   // npm packs nothing from outside the package's folder.
   ...['LICENSE-MIT', 'LICENSE-APACHE'].map((name) => copyFile(join(here, '../..', name), join(here, 'dist', name))),

@@ -4,55 +4,27 @@
  */
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { reader } from './data.js';
 import { type Connection, COUNTERS, type Engine, type Sink } from './engine.js';
-import { type EventStreamEventMap, GapEvent, HeartbeatEvent, type State, type StateDetail, StateEvent, type StreamErrorCode, StreamErrorEvent } from './events.js';
+import { type EventStreamEventMap, GapEvent, HeartbeatEvent, type State, type StateDetail, StateEvent, StreamErrorEvent } from './events.js';
 import { load } from './load.js';
+import type { Metrics } from './metrics.js';
 import { type CheckedOptions, type EventStreamOptions, check } from './options.js';
 import { passThrough } from './pass-through.js';
 import { sender } from './request.js';
+import type { DataOf, EventOf, StreamEvent, TypedMessageEvent, TypeOf } from './types.js';
+import { iterate, once } from './waiting.js';
+import { watch } from './watch.js';
 
 const CONNECTING = 0;
 const OPEN = 1;
 const CLOSED = 2;
+/** As many events wait for a `for await` loop, unless the page says otherwise. */
+const MOST_WAITING = 1_000;
 
-/** What has happened on a stream so far. Counters only grow. */
-export interface Metrics {
-  /** The state of the link. */
-  readonly state: State;
-  /** How events come at the moment. */
-  readonly transport: 'stream' | 'polling' | 'none';
-  /** Streams that were tried, successful or not. */
-  readonly attempts: number;
-  /** Streams that came to life. */
-  readonly opened: number;
-  /** Streams that were lost or refused, for whatever reason. */
-  readonly losses: number;
-  /** Losses by silence alone. */
-  readonly silences: number;
-  /** Polls that were answered. */
-  readonly polls: number;
-  /** Heartbeats heard. */
-  readonly heartbeats: number;
-  /** Events given to the page. */
-  readonly delivered: number;
-  /** Events dropped since the page had had them. */
-  readonly duplicates: number;
-  /** Gaps told to the page. */
-  readonly gaps: number;
-  /** Compressed events that were opened. */
-  readonly frames: number;
-  /** Compressed events that could not be opened. */
-  readonly badFrames: number;
-  /** How many bytes fewer the opened frames were on the wire than their payloads. */
-  readonly bytesSavedByFrames: number;
-  /** The length of all payloads given to the page, in UTF-16 units, as `data.length` counts. */
-  readonly payloadLength: number;
-  /** The latency of the last heartbeat in milliseconds; `null` before the first. */
-  readonly lastHeartbeatLatency: number | null;
-}
-
-type Handler<E extends Event> = ((this: EventStream, event: E) => unknown) | null;
-type Listener<E extends Event> = ((this: EventStream, event: E) => unknown) | { handleEvent(event: E): unknown };
+// Of any stream: what its events are is told by `E`.
+type Handler<E extends Event> = ((this: EventStream<any>, event: E) => unknown) | null;
+type Listener<E extends Event> = ((this: EventStream<any>, event: E) => unknown) | { handleEvent(event: E): unknown };
 
 /**
  * A stream of Server-Sent Events that is kept open: every event once and in order, or a {@link GapEvent}
@@ -69,18 +41,19 @@ type Listener<E extends Event> = ((this: EventStream, event: E) => unknown) | { 
  *
  * Like an `EventSource`, a stream lives until it is closed, even when nothing refers to it.
  *
- * @typeParam Types - The types of the events that the server publishes. When they are named,
- * a listener for any other is a type error. JSON payloads are text here: `JSON.parse(event.data)`.
+ * @typeParam Events - The events that the server publishes: the type of the data of each, by event type. When they
+ * are named, a listener for any other is a type error. Data are text unless {@link EventStreamOptions.parse} makes
+ * something else of them. Default: any type, and text.
  *
  * @example
  * ```ts
- * const stream = new EventStream<'progress' | 'done'>('/events', { topics: 'job-7' });
- * stream.addEventListener('progress', (event) => draw(JSON.parse(event.data)));
+ * const stream = new EventStream<{ progress: Progress; done: null }>('/events', { topics: 'job-7', parse: 'json' });
+ * stream.addEventListener('progress', ({ data }) => draw(data.percent));
  * stream.addEventListener('gap', () => reload());
  * stream.onstate = ({ state, reason }) => show(state, reason);
  * ```
  */
-export class EventStream<Types extends string = string> extends EventTarget {
+export class EventStream<Events extends object = Record<string, string>> extends EventTarget {
   /** {@link readyState} before the first event, and while it waits for the next try. */
   static readonly CONNECTING = CONNECTING;
   /** {@link readyState} while events come, by stream or by polling. */
@@ -101,7 +74,8 @@ export class EventStream<Types extends string = string> extends EventTarget {
 
   readonly #options: CheckedOptions;
   readonly #origin: string;
-  readonly #types = new Set<string>();
+  readonly #types: Set<string>;
+  readonly #read: ReturnType<typeof reader>;
   readonly #handlers = new Map<string, Handler<never>>();
   /** `undefined` until the engine is loaded: what is asked of it before is remembered here. */
   #connection: Connection | undefined;
@@ -110,7 +84,10 @@ export class EventStream<Types extends string = string> extends EventTarget {
   #closed = false;
   #enabled: boolean;
   #payloadLength = 0;
+  #bytes = 0;
   #latency: number | null = null;
+  /** When anything last came from the server, as `performance.now()` has it. */
+  #heard: number | null = null;
   /** The HTTP status of the answer that is being taken in. */
   #status: number | null = null;
 
@@ -122,16 +99,19 @@ export class EventStream<Types extends string = string> extends EventTarget {
    * @throws {TypeError} An option has the wrong type, is out of range, or is unknown. The message names it.
    * @throws {DOMException} A `SyntaxError`: the address cannot be made out.
    */
-  constructor(url: string | URL, options?: EventStreamOptions) {
+  constructor(url: string | URL, options?: EventStreamOptions<Events>) {
     super();
     const checked = check(options);
-    const { topics, signal, enabled = true, withCredentials = false } = checked;
-    const address = resolve(url, topics);
+    const { types, signal, enabled = true, withCredentials = false } = checked;
+    const address = resolve(url, checked);
     this.url = address.href;
     this.withCredentials = withCredentials;
     this.#origin = address.origin;
     this.#options = checked;
+    this.#types = new Set(types);
+    this.#read = reader(checked);
     this.#enabled = enabled;
+    watch(checked, (type, listener) => super.addEventListener(type, listener), this.url, () => this.metrics());
 
     if (signal?.aborted) {
       this.#closed = true;
@@ -185,11 +165,14 @@ export class EventStream<Types extends string = string> extends EventTarget {
   metrics(): Metrics {
     const { state } = this;
     const counts = this.#connection?.counters() ?? [];
-    const counters = Object.fromEntries(COUNTERS.map((name, i) => [name, counts[i] ?? 0]));
+    const counters = Object.fromEntries(COUNTERS.map((name, i) => [name, counts[i] ?? 0])) as Record<(typeof COUNTERS)[number], number>;
     return {
-      ...(counters as Record<(typeof COUNTERS)[number], number>),
+      ...counters,
       state,
-      transport: state === 'open' ? 'stream' : state === 'polling' ? 'polling' : 'none',
+      transport: state === 'open' ? (this.#options.fetch ? 'fetch' : 'eventsource') : state === 'polling' ? state : 'none',
+      reconnects: Math.max(0, counters.opened - 1),
+      silence: this.#heard === null ? null : performance.now() - this.#heard,
+      bytes: this.#bytes,
       payloadLength: this.#payloadLength,
       lastHeartbeatLatency: this.#latency,
     };
@@ -209,15 +192,52 @@ export class EventStream<Types extends string = string> extends EventTarget {
     }
   }
 
+  /**
+   * The next event of a type.
+   *
+   * @param type - As for {@link addEventListener}.
+   * @param options - `signal` ends the waiting when it is aborted.
+   * @returns Rejects with a {@link StreamClosedError} when the stream is closed before that, or is already; with
+   * the reason of the `signal` when that is aborted.
+   */
+  once<Type extends keyof EventStreamEventMap | TypeOf<Events> | 'message'>(
+    type: Type,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<EventOf<Events, Type>> {
+    const { signal } = options ?? {};
+    return once(this, type, signal) as Promise<EventOf<Events, Type>>;
+  }
+
+  /**
+   * The events of {@link EventStreamOptions.types} and the gaps between them, in order, from the first step of the
+   * loop on. Leaving the loop leaves the stream open.
+   *
+   * When the loop does not keep up, at most {@link EventStreamOptions.maxWaitingEvents} wait: then the oldest
+   * are dropped, and a `GapEvent` with the reason `lagged` stands in their place. The loop ends when the stream is
+   * closed, after what was waiting.
+   *
+   * @throws {StreamClosedError} The stream gave up, or needs the WebAssembly and cannot have it.
+   */
+  [Symbol.asyncIterator](): AsyncGenerator<StreamEvent<Events>, void, void> {
+    const { types, maxWaitingEvents = MOST_WAITING } = this.#options;
+    const taken = types.length ? types : ['message'];
+    return iterate(this, taken, maxWaitingEvents) as AsyncGenerator<StreamEvent<Events>, void, void>;
+  }
+
   /** Adds a listener, and asks for events of that type from now on. The same as for any `EventTarget`. */
-  override addEventListener<K extends keyof EventStreamEventMap>(
-    type: K,
-    listener: Listener<EventStreamEventMap[K]> | null,
+  override addEventListener<Type extends keyof EventStreamEventMap>(
+    type: Type,
+    listener: Listener<EventOf<Events, Type>> | null,
     options?: boolean | AddEventListenerOptions,
   ): void;
-  override addEventListener<K extends Types>(
-    type: K,
-    listener: Listener<MessageEvent<string>> | null,
+  override addEventListener<Type extends TypeOf<Events>>(
+    type: Type,
+    listener: Listener<EventOf<Events, Type>> | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: 'message',
+    listener: Listener<EventOf<Events, 'message'>> | null,
     options?: boolean | AddEventListenerOptions,
   ): void;
   override addEventListener(
@@ -235,14 +255,19 @@ export class EventStream<Types extends string = string> extends EventTarget {
   }
 
   /** Removes a listener. The same as for any `EventTarget`. */
-  override removeEventListener<K extends keyof EventStreamEventMap>(
-    type: K,
-    listener: Listener<EventStreamEventMap[K]> | null,
+  override removeEventListener<Type extends keyof EventStreamEventMap>(
+    type: Type,
+    listener: Listener<EventOf<Events, Type>> | null,
     options?: boolean | EventListenerOptions,
   ): void;
-  override removeEventListener<K extends Types>(
-    type: K,
-    listener: Listener<MessageEvent<string>> | null,
+  override removeEventListener<Type extends TypeOf<Events>>(
+    type: Type,
+    listener: Listener<EventOf<Events, Type>> | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  override removeEventListener(
+    type: 'message',
+    listener: Listener<EventOf<Events, 'message'>> | null,
     options?: boolean | EventListenerOptions,
   ): void;
   override removeEventListener(
@@ -262,10 +287,10 @@ export class EventStream<Types extends string = string> extends EventTarget {
   }
 
   /** An event without a type of its own. */
-  get onmessage(): Handler<MessageEvent<string>> {
+  get onmessage(): Handler<TypedMessageEvent<'message', DataOf<Events, 'message'>>> {
     return this.#handler('message');
   }
-  set onmessage(handler: Handler<MessageEvent<string>>) {
+  set onmessage(handler: Handler<TypedMessageEvent<'message', DataOf<Events, 'message'>>>) {
     this.#handle('message', handler);
   }
 
@@ -315,10 +340,10 @@ export class EventStream<Types extends string = string> extends EventTarget {
     return (this.#handlers.get(type) as Handler<E> | undefined) ?? null;
   }
 
-  #handle(type: keyof EventStreamEventMap, handler: Handler<never>): void {
+  #handle(type: keyof EventStreamEventMap | 'message', handler: Handler<never>): void {
     // [spec] "Event handlers": the listener stays where the first handler put it, and calls the current one.
     if (!this.#handlers.has(type)) {
-      this.addEventListener(type, (event: Event) => this.#handler(type)?.call(this, event));
+      this.addEventListener(type as 'open', (event: Event) => this.#handler(type)?.call(this, event));
     }
     this.#handlers.set(type, typeof handler === 'function' ? handler : null);
   }
@@ -339,19 +364,30 @@ export class EventStream<Types extends string = string> extends EventTarget {
   #sink(): Sink {
     let text = '';
     const hear: Parameters<typeof sender>[1] = {
-      chunk: (link, bytes) => this.#connection?.chunk?.(link, bytes),
+      chunk: (link, bytes) => {
+        this.#alive();
+        this.#bytes += bytes.length;
+        this.#connection?.chunk?.(link, bytes);
+      },
       done: (link, status, retryAfter, answer) => {
         this.#status = status || null;
         this.#connection?.done?.(link, status, retryAfter, answer);
         this.#status = null;
       },
     };
-    const error: Sink['error'] = (code, message) => this.#fail(code, message);
+    const error: Sink['error'] = (code, message) => this.dispatchEvent(new StreamErrorEvent(code, message, this.#status));
     return {
-      forward: ({ type, data, lastEventId, origin }) => this.#message(type, data, lastEventId, origin),
-      deliver: (type, data, lastEventId) => this.#message(type, data, lastEventId, this.#origin),
+      forward: ({ type, data, lastEventId, origin }) => {
+        this.#alive();
+        this.#message(type, data, lastEventId, origin);
+      },
+      deliver: (type, data, lastEventId) => {
+        this.#alive();
+        this.#message(type, data, lastEventId, this.#origin);
+      },
       state: (state, attempt, delay, reason) => this.#changed({ state, attempt, delay, reason: reason ?? null }),
       heartbeat: (latency) => {
+        this.#alive();
         this.#latency = latency;
         this.dispatchEvent(new HeartbeatEvent(latency));
       },
@@ -366,21 +402,29 @@ export class EventStream<Types extends string = string> extends EventTarget {
     };
   }
 
-  #fail(code: StreamErrorCode, message: string): void {
-    this.dispatchEvent(new StreamErrorEvent(code, message, this.#status));
+  /** Called once for each piece of the stream that is seen here, not for each event in it. */
+  #alive(): void {
+    this.#heard = performance.now();
   }
 
-  #message(type: string, data: string, lastEventId: string, origin: string): void {
-    this.#payloadLength += data.length;
+  #message(type: string, text: string, lastEventId: string, origin: string): void {
+    this.#payloadLength += text.length;
+    let data: unknown = text;
+    try {
+      data = this.#read ? this.#read(text, type) : text;
+    } catch (error) {
+      this.dispatchEvent(error as StreamErrorEvent);
+      return;
+    }
     this.dispatchEvent(new MessageEvent(type, { data, lastEventId, origin }));
   }
 
   #changed(detail: StateDetail): void {
-    const { state, attempt, delay, reason } = detail;
+    const { state, reason } = detail;
     const before = this.readyState;
     this.#state = state;
-    if (this.#options.debug) {
-      console.debug(`heartwire: ${state}`, { url: this.url.replace(/\?.*/, ''), attempt, delay, reason });
+    if (state === 'open') {
+      this.#alive();
     }
     if (state === 'closed' && reason !== 'switched-off') {
       this.#connection &&= epitaph(this.#connection);
@@ -388,9 +432,9 @@ export class EventStream<Types extends string = string> extends EventTarget {
     this.dispatchEvent(new StateEvent(detail));
     // An EventSource tells each loss and its own giving up as an `error`; so do we, with the reason.
     if (reason === 'no-webassembly') {
-      this.#fail(reason, 'the WebAssembly cannot be loaded, and only with it can streams go by fetch');
+      this.dispatchEvent(new StreamErrorEvent(reason, 'the WebAssembly cannot be loaded, and only with it can streams go by fetch'));
     } else if (reason && (state === 'waiting' || reason === 'gave-up' || reason === 'stopped')) {
-      this.#fail(reason, '');
+      this.dispatchEvent(new StreamErrorEvent(reason, '', this.#status));
     } else if (before !== OPEN && this.readyState === OPEN) {
       this.dispatchEvent(new Event('open'));
     }
@@ -418,7 +462,7 @@ function epitaph(connection: Connection): Connection {
 }
 
 /** [spec] The EventSource constructor: relative to the document or worker, and a `SyntaxError` when that fails. */
-function resolve(url: string | URL, topics: readonly string[]): URL {
+function resolve(url: string | URL, { topics, clientId }: CheckedOptions): URL {
   let address: URL;
   try {
     address = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
@@ -428,6 +472,9 @@ function resolve(url: string | URL, topics: readonly string[]): URL {
   address.hash = '';
   for (const topic of topics) {
     address.searchParams.append('topic', topic);
+  }
+  if (clientId) {
+    address.searchParams.set('client_id', clientId);
   }
   return address;
 }

@@ -116,9 +116,12 @@ export type GapReason = 'evicted' | 'other-epoch' | 'lagged' | 'bad-cursor' | 'u
  * It comes at the begin of a stream, and for the reason `lagged` in the middle of one, where the server
  * moves slow readers forward. Then some events of the gap may follow after all, with ids inside it: each
  * once, in order, and of each key the newest.
+ *
+ * A `for await` loop over a stream that does not keep up is given one of its own making, with the reason `lagged`.
  */
 export class GapEvent extends Event {
-  /** The last event id before the gap; `null` when the resume point made no sense to the server. */
+  declare readonly type: 'gap';
+  /** The last event id before the gap; `null` when there was none, or it made no sense to the server. */
   readonly from: string | null;
   /** The last event id of the gap: what comes after it is complete again. */
   readonly to: string;
@@ -143,8 +146,14 @@ export class GapEvent extends Event {
  * - `event-too-long`: an event over fetch is longer than 32 MiB, and the stream was given up.
  * - `token-failed`, `headers-failed`: the callback threw or rejected, or what it returned is no header. The
  *   attempt counts as lost.
+ * - `parse-failed`: what {@link EventStreamOptions.parse} was given cannot be parsed, or it threw. The event is
+ *   lost; the stream goes on.
+ * - `invalid-data`: its {@link EventStreamOptions.validate | validator} refused an event, threw, or is asynchronous.
+ *   The event is lost; the stream goes on.
  *
- * or the `code` of a refusal by the server, told once in a row: while polling, and over fetch.
+ * `help(code)` of `heartwire/help` says in a sentence what each means and what to do about it.
+ *
+ * Or it is the `code` of a refusal by the server, told once in a row: while polling, and over fetch.
  */
 export type StreamErrorCode =
   | LossReason
@@ -157,6 +166,8 @@ export type StreamErrorCode =
   | 'event-too-long'
   | 'token-failed'
   | 'headers-failed'
+  | 'parse-failed'
+  | 'invalid-data'
   // Keeps the words above in an editor's list of suggestions.
   | (string & {});
 
@@ -168,21 +179,23 @@ export class StreamErrorEvent extends Event {
   readonly message: string;
   /** The HTTP status of the answer that went wrong; `null` where there was none, or a browser does not tell it: over `EventSource`. */
   readonly status: number | null;
+  /** What a `parse` or a validator of the page threw, or the issues that a schema found; else `undefined`. It may tell of the payload. */
+  readonly cause: unknown;
 
-  constructor(code: StreamErrorCode, message: string, status: number | null = null) {
+  constructor(code: StreamErrorCode, message: string, status: number | null = null, cause?: unknown) {
     super('error');
     this.code = code;
     this.message = message;
     this.status = status;
+    this.cause = cause;
   }
 }
 
-/** The events that {@link EventStream} itself dispatches, by type. */
+/** The events that {@link EventStream} itself dispatches, by type. What the server publishes is a `MessageEvent`. */
 export interface EventStreamEventMap {
   open: Event;
   error: StreamErrorEvent;
   state: StateEvent;
   heartbeat: HeartbeatEvent;
   gap: GapEvent;
-  message: MessageEvent<string>;
 }

@@ -9,7 +9,7 @@
 
 import { load, type WasmSource } from './load.js';
 
-export { EventStream, type Metrics } from './event-stream.js';
+export { EventStream } from './event-stream.js';
 export {
   type ClosedReason,
   type EventStreamEventMap,
@@ -24,7 +24,10 @@ export {
   type StreamErrorCode,
   StreamErrorEvent,
 } from './events.js';
+export type { Metrics } from './metrics.js';
 export type { EventStreamOptions } from './options.js';
+export type { DataOf, EventOf, SchemaResult, StandardSchema, StreamEvent, TypedMessageEvent, TypeOf, Validator } from './types.js';
+export { StreamClosedError } from './waiting.js';
 export type { WasmSource };
 
 declare const VERSION: string;

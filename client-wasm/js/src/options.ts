@@ -1,9 +1,39 @@
 /** The options of a stream and their checks. Unknown names are refused, since a misspelt option would do nothing. */
 
-/** How a stream behaves. All are optional; spans are in milliseconds. The defaults suit a page on the open internet. */
-export interface EventStreamOptions {
+import type { Metrics } from './metrics.js';
+import type { Validator } from './types.js';
+
+/**
+ * How a stream behaves. All are optional; spans are in milliseconds. The defaults suit a page on the open internet.
+ *
+ * @typeParam Events - The data of the events that the server publishes, by type.
+ */
+export interface EventStreamOptions<Events extends object = Record<string, string>> {
   /** The topics to read, added to the URL as `topic=`. Default: those that the URL names. */
   topics?: string | readonly string[] | undefined;
+  /**
+   * The types of events that are taken from the stream from its begin, and that `for await` gives. Types with a
+   * listener are taken in any case; what is of no such type is passed over. Default: `message` for `for await`, else none.
+   */
+  types?: string | readonly string[] | undefined;
+  /**
+   * What makes the data of an event out of their text: `'json'` or a function, which is also told the type. When
+   * it throws, that is an `error` event with code `parse-failed` in the event's stead. Default: the data are the text.
+   */
+  parse?: 'json' | ((text: string, type: string) => unknown) | undefined;
+  /**
+   * By event type, what looks at the data before the page does: a function or a Standard Schema. What it returns is
+   * what the page gets; when it throws or finds issues, that is an `error` event with code `invalid-data` in the
+   * event's stead. It works on what {@link parse} made. Asynchronous ones are refused like bad data. Default: none.
+   */
+  validate?: { readonly [Type in keyof Events]?: Validator<Events[Type]> | undefined } | undefined;
+  /**
+   * How many events may wait for a `for await` loop that does not keep up. At the limit the oldest are dropped, and
+   * the loop is told by a `GapEvent` with the reason `lagged`. A whole number from 1. Default 1,000.
+   */
+  maxWaitingEvents?: number | undefined;
+  /** A name for this client, sent as `client_id` with every stream and poll, for the server's logs. 1 to 128 characters. Default: none. */
+  clientId?: string | undefined;
   /** `false` polls and never opens a stream. Can be changed at any time: {@link EventStream.enabled}. Default `true`. */
   enabled?: boolean | undefined;
   /** Whether polling may stand in where a stream is switched off or does not get through. Default `true`. */
@@ -76,13 +106,22 @@ export interface EventStreamOptions {
   maxFrameBytes?: number | undefined;
   /** Closes the stream when it is aborted. */
   signal?: AbortSignal | undefined;
-  /** Writes each state to the console, by `console.debug`. Never a payload, nor the query of the URL. Default `false`. */
-  debug?: boolean | undefined;
+  /**
+   * Is called with fresh metrics at each change of state and each heartbeat; `true` writes them to the console by
+   * `console.debug`. They are counted in any case: {@link EventStream.metrics}. Default `false`.
+   */
+  metrics?: boolean | ((metrics: Metrics) => void) | undefined;
+  /**
+   * Is called with a line and its details at each change of state, error and gap; `true` writes them to the console
+   * by `console.debug`. Never a payload, nor the query of the URL. Default `false`.
+   */
+  debug?: boolean | ((line: string, detail: object) => void) | undefined;
 }
 
 /** Options that are known to make sense. What is absent has its default, which the engine knows. */
-export type CheckedOptions = Omit<EventStreamOptions, 'topics'> & {
+export type CheckedOptions = Omit<EventStreamOptions<Record<string, unknown>>, 'topics' | 'types'> & {
   readonly topics: readonly string[];
+  readonly types: readonly string[];
   /** Whether streams go by fetch. */
   readonly fetch: boolean;
 };
@@ -112,17 +151,40 @@ const isHeaders = (value: unknown) => {
 };
 const isGet = (method: string) => /^get$/i.test(method);
 
+const isFunction = (value: unknown) => typeof value === 'function';
+/** A schema may be a function or an object; what matters is what it has. */
+const isValidator = (value: unknown) =>
+  isFunction(value) || isFunction((value as { '~standard'?: { validate?: unknown } } | null | undefined)?.['~standard']?.validate);
+
 const flag: Rule = { must: 'be true or false', holds: (value) => typeof value === 'boolean' };
 const span = (least: number, most = Number.MAX_SAFE_INTEGER): Rule => ({
   must: `be a number of milliseconds, at least ${least}${most === LONGEST_WAIT ? ` and at most ${most}` : ''}`,
   holds: (value) => isNumber(value) && value >= least && value <= most,
 });
 
+const flagOrFunction: Rule = {
+  must: 'be true, false or a function',
+  holds: (value) => flag.holds(value) || isFunction(value),
+};
+const textOrTexts = (what: string): Rule => ({
+  must: `be ${what} or an array of them`,
+  holds: (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
+});
+
 const RULES: { readonly [Name in keyof Required<EventStreamOptions>]: Rule } = {
-  topics: {
-    must: 'be a topic or an array of topics',
-    holds: (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
+  topics: textOrTexts('a topic'),
+  types: textOrTexts('an event type'),
+  parse: { must: "be 'json' or a function", holds: (value) => value === 'json' || isFunction(value) },
+  validate: {
+    must: 'be an object with a function or a Standard Schema by event type',
+    holds: (value) =>
+      typeof value === 'object' && value !== null && Object.values(value).every((one) => one === undefined || isValidator(one)),
   },
+  maxWaitingEvents: {
+    must: 'be a whole number, at least 1',
+    holds: (value) => isWhole(value, 1, Number.MAX_SAFE_INTEGER),
+  },
+  clientId: { must: 'be a text of 1 to 128 characters', holds: (value) => isText(value) && (value as string).length <= 128 },
   enabled: flag,
   polling: flag,
   lastEventId: { must: 'be an event id or null', holds: (value) => value === null || typeof value === 'string' },
@@ -134,9 +196,9 @@ const RULES: { readonly [Name in keyof Required<EventStreamOptions>]: Rule } = {
   },
   headers: {
     must: 'be an object with names and values of headers, or a function',
-    holds: (value) => typeof value === 'function' || isHeaders(value),
+    holds: (value) => isFunction(value) || isHeaders(value),
   },
-  token: { must: 'be a function', holds: (value) => typeof value === 'function' },
+  token: { must: 'be a function', holds: isFunction },
   method: { must: 'be an HTTP method', holds: (value) => typeof value === 'string' && /^[a-z]+$/i.test(value) },
   body: {
     must: 'be a body that can be sent more than once',
@@ -167,7 +229,8 @@ const RULES: { readonly [Name in keyof Required<EventStreamOptions>]: Rule } = {
     holds: (value) => isWhole(value, 1, MOST_FRAME_BYTES),
   },
   signal: { must: 'be an AbortSignal', holds: (value) => value instanceof AbortSignal },
-  debug: flag,
+  metrics: flagOrFunction,
+  debug: flagOrFunction,
 };
 
 /**
@@ -175,7 +238,7 @@ const RULES: { readonly [Name in keyof Required<EventStreamOptions>]: Rule } = {
  *
  * @throws {TypeError} An option has the wrong type, is out of range, or is unknown. The message names it.
  */
-export function check(options: EventStreamOptions = {}): CheckedOptions {
+export function check<Events extends object>(options: EventStreamOptions<Events> = {}): CheckedOptions {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new TypeError('heartwire: the options must be an object');
   }
@@ -204,5 +267,6 @@ export function check(options: EventStreamOptions = {}): CheckedOptions {
     polling: (options.polling ?? true) && isGet(method),
     fetch: needsFetch || transport === 'fetch' || (!transport && typeof EventSource === 'undefined'),
     topics: [options.topics ?? []].flat(),
+    types: [options.types ?? []].flat(),
   };
 }

@@ -75,7 +75,7 @@ test('where there is no EventSource, fetch brings the stream', async () => {
   assert.ok((await heartbeat) instanceof HeartbeatEvent);
   assert.equal(stream.lastEventId, 'b-2');
   const { delivered, frames, transport, payloadLength } = stream.metrics();
-  assert.deepEqual({ delivered, frames, transport, payloadLength }, { delivered: 3, frames: 1, transport: 'stream', payloadLength: 2008 });
+  assert.deepEqual({ delivered, frames, transport, payloadLength }, { delivered: 3, frames: 1, transport: 'fetch', payloadLength: 2008 });
 
   const [{ method, url, headers, gone }] = hub.requests;
   assert.deepEqual([method, url], ['GET', '/events?topic=a&frames=gzip']);
@@ -194,6 +194,22 @@ test('a refusal is waited out as long as the server asks, and its health is not 
   assert.equal(hub.requests.length, 1);
   recorded.stream.close();
 });
+
+for (const [what, retry] of [
+  ['a thousand years', '31536000000000'],
+  ['more than any number', '9'.repeat(400)],
+]) {
+  test(`a retry of ${what} is ten minutes at most`, async () => {
+    const hub = await server((_, response) => {
+      accept(response, hello(), `retry: ${retry}\n\n`);
+      response.end();
+    });
+    const recorded = record(hub.url);
+    const { delay } = await state(recorded.stream, 'waiting');
+    assert.ok(delay >= 1 && delay <= 600_010, String(delay));
+    recorded.stream.close();
+  });
+}
 
 test('a reason to refuse is told once in a row', async () => {
   const hub = await server((_, response, number) =>

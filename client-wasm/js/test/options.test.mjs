@@ -33,7 +33,13 @@ const WRONG = {
   probeInterval: [0, Infinity],
   maxFrameBytes: [0, 1.5, 2 ** 30 + 1, Infinity],
   signal: [{}, 'abort'],
-  debug: ['yes'],
+  types: [7, '', ['a', '']],
+  parse: ['xml', true, {}],
+  validate: [7, null, () => {}, { progress: 7 }, { progress: {} }, { progress: null }],
+  maxWaitingEvents: [0, 1.5, Infinity],
+  clientId: ['', 7, 'x'.repeat(129)],
+  metrics: ['yes', {}],
+  debug: ['yes', 7],
 };
 
 const RIGHT = {
@@ -61,7 +67,13 @@ const RIGHT = {
   probeInterval: [10],
   maxFrameBytes: [1, 2 ** 30],
   signal: [new AbortController().signal],
-  debug: [true, false],
+  types: ['a', ['a', 'b'], []],
+  parse: ['json', (text) => text],
+  validate: [{}, { progress: (data) => data, done: undefined }, { progress: { '~standard': { validate: () => ({}) } } }],
+  maxWaitingEvents: [1, 1_000],
+  clientId: ['x', 'x'.repeat(128)],
+  metrics: [true, false, () => {}],
+  debug: [true, false, () => {}],
 };
 
 for (const [name, values] of Object.entries(WRONG)) {

@@ -36,7 +36,7 @@ test('without WebAssembly the EventSource does the work, with one warning', asyn
   source.send('message', 'hello', 'a-2');
   assert.deepEqual(heard, ['connecting', 'open', 'hello']);
   assert.equal(stream.lastEventId, 'a-2');
-  assert.equal(stream.metrics().transport, 'stream');
+  assert.equal(stream.metrics().transport, 'eventsource');
 
   const gap = next(stream, 'gap');
   source.send('gap', { from: 'a-2', to: 'a-9', reason: 'evicted' }, 'a-9');

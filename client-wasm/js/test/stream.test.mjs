@@ -131,7 +131,7 @@ test('a cut link is told, waited for and resumed, and nothing comes twice', asyn
   assert.deepEqual(heard, ['one', 'two', 'three']);
   const { attempts, opened: n, losses, delivered, duplicates, transport } = stream.metrics();
   assert.deepEqual({ attempts, n, losses, delivered, duplicates, transport }, {
-    attempts: 2, n: 2, losses: 1, delivered: 3, duplicates: 1, transport: 'stream',
+    attempts: 2, n: 2, losses: 1, delivered: 3, duplicates: 1, transport: 'eventsource',
   });
   stream.close();
 });
@@ -326,7 +326,7 @@ test('the switch goes from stream to polling and back, and every event comes onc
   second.send('progress', 'four', 'a-4');
   assert.deepEqual(heard, ['one', 'two', 'three', 'four']);
   assert.equal(cursors[0], 'a-1');
-  assert.equal(stream.metrics().transport, 'stream');
+  assert.equal(stream.metrics().transport, 'eventsource');
   stream.close();
 });
 
