@@ -19,6 +19,11 @@ const REASONS = {
   lagged: 'This page was too slow.',
   'token-expired': 'The token has expired.',
   disabled: 'The server’s streaming was switched off.',
+  'too-many-connections': 'The server holds as many streams as it may.',
+  'too-many-from-address': 'This address holds as many streams as it may: close another page.',
+  'too-many-of-identity': 'You hold as many streams as you may: close another page.',
+  'too-many-requests': 'This address asks too often.',
+  'no-room-for-topic': 'The server keeps as many topics as it may.',
   closing: 'The server ended the stream.',
   'poll-failed': 'Polls fail.',
   // Why the page polls.

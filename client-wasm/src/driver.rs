@@ -19,7 +19,7 @@ use crate::source::{Heard, Source};
 use crate::timer::{Timer, now};
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
-use heartwire_protocol::answer::DISABLED_CODE;
+use heartwire_protocol::answer::RefusalAnswer;
 #[cfg(feature = "polling")]
 use heartwire_protocol::answer::{PollAnswer, PolledEvent};
 use heartwire_protocol::connection::{Action, Connection, Input, Link, Notice, Resume, State};
@@ -361,9 +361,9 @@ impl Driver {
     fn stream_ended(self: &Rc<Self>, link: Link, retry: Option<Duration>, answer: &Answer) {
         let Answer { status, retry_after, body } = answer;
         let refusal = json::refusal_answer(body);
-        let input = match &refusal {
-            Some(refusal) if refusal.code == DISABLED_CODE => Input::Disabled { link },
-            _ => Input::Lost { link, status: *status, retry_after: retry_after.or(retry) },
+        let input = match refusal.as_ref().and_then(RefusalAnswer::closing_reason) {
+            Some(reason) => Input::Refused { link, reason, retry_after: *retry_after },
+            None => Input::Lost { link, status: *status, retry_after: retry_after.or(retry) },
         };
         self.step(input, &AtHand::Nothing);
         self.refused(refusal.map(Trouble::Refused));

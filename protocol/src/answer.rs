@@ -1,6 +1,6 @@
 //! The JSON answers beside the stream: a poll, the health of the switch, a refusal.
 
-use crate::control::Gap;
+use crate::control::{ClosingReason, Gap};
 use serde::{Deserialize, Serialize};
 
 /// What `GET /events/poll` answers.
@@ -51,4 +51,20 @@ pub struct RefusalAnswer {
     pub detail: String,
     /// A stable word for programs.
     pub code: String,
+}
+
+impl RefusalAnswer {
+    /// Why a stream was refused, where the reason is one that ends by waiting.
+    #[must_use]
+    pub fn closing_reason(&self) -> Option<ClosingReason> {
+        use ClosingReason::{
+            NoRoomForTopic, TooManyConnections, TooManyFromAddress, TooManyOfIdentity, TooManyRequests,
+        };
+        if self.code == DISABLED_CODE {
+            return Some(ClosingReason::Disabled);
+        }
+        // On a stream it is the same word.
+        let reasons = [TooManyConnections, TooManyFromAddress, TooManyOfIdentity, TooManyRequests, NoRoomForTopic];
+        reasons.into_iter().find(|reason| reason.as_str() == self.code)
+    }
 }

@@ -40,7 +40,7 @@
 mod life;
 
 use crate::backoff::Backoff;
-use crate::control::{ClosingReason, Connected, Control, Gap, Heartbeat};
+use crate::control::{Closing, ClosingReason, Connected, Control, Gap, Heartbeat};
 use crate::cursor::Cursor;
 use crate::heartbeat::{Watchdog, silence_limit};
 use crate::time::{Moment, part};
@@ -186,10 +186,14 @@ pub enum Input<'a> {
         /// What it says.
         control: Control,
     },
-    /// The server refused the stream since its half of the one switch is off.
-    Disabled {
+    /// The server refused the stream for a reason of its own, and said which.
+    Refused {
         /// Which stream.
         link: Link,
+        /// Why.
+        reason: ClosingReason,
+        /// When to come back.
+        retry_after: Option<Duration>,
     },
     /// The stream was refused, was cut or came to its end.
     Lost {
@@ -346,7 +350,7 @@ pub enum Loss {
     Slept,
     /// The network was gone, and the link has not outlived it.
     Offline,
-    /// The server said that it would end the stream, and why.
+    /// The server said why it ends the stream, or begins none.
     Closing(ClosingReason),
     /// Polls fail.
     PollFailed,
@@ -554,9 +558,9 @@ impl Connection {
             Input::Heard { link } => self.bytes(link, now),
             Input::Event { link, id } => self.event(link, id, now),
             Input::Control { link, id, control } => self.control(link, id, control, now),
-            Input::Disabled { link } => {
+            Input::Refused { link, reason, retry_after } => {
                 if self.stream(link).is_some() {
-                    self.lost(Loss::Closing(ClosingReason::Disabled), None, None, now);
+                    self.lost(Loss::Closing(reason), None, retry_after, now);
                 }
             }
             Input::Lost { link, status, retry_after } => self.stream_lost(link, status, retry_after, now),
@@ -725,6 +729,13 @@ impl Connection {
     }
 
     fn control(&mut self, link: Link, id: &str, control: Control, now: Moment) {
+        if let Control::Closing(Closing { reason, retry_ms }) = control
+            && self.stream(link).is_some_and(|stream| stream.first_event_by.is_some())
+        {
+            // A stream that begins with its end is a refusal, in words that a browser lets a page hear.
+            self.lost(Loss::Closing(reason), None, Some(Duration::from_millis(retry_ms)), now);
+            return;
+        }
         if !self.heard(link, now) && !self.is_poll(link) {
             return;
         }
@@ -805,6 +816,7 @@ impl Connection {
     /// The stream is over. The one place that decides what comes next.
     fn lost(&mut self, loss: Loss, status: Option<u16>, hint: Option<Duration>, now: Moment) {
         let disabled = loss == Loss::Closing(ClosingReason::Disabled);
+        let is_told = matches!(loss, Loss::Closing(_));
         self.counters.losses_total += 1;
         if loss == Loss::Silent {
             self.counters.silences_total += 1;
@@ -818,7 +830,7 @@ impl Connection {
                     return;
                 }
                 self.schedule_probe(now);
-                if status.is_none() {
+                if status.is_none() && !is_told {
                     self.ask_health(now);
                 }
             }
@@ -847,7 +859,7 @@ impl Connection {
             }
         }
         self.wait(loss, hint, now);
-        if worked {
+        if worked || is_told {
             return;
         }
         match status {

@@ -97,6 +97,16 @@ pub enum ClosingReason {
     TokenExpired,
     /// Streaming was switched off: poll instead.
     Disabled,
+    /// No stream was begun: the server holds as many as it may.
+    TooManyConnections,
+    /// No stream was begun: the client's address holds as many as one may.
+    TooManyFromAddress,
+    /// No stream was begun: the client's identity holds as many as one may.
+    TooManyOfIdentity,
+    /// No stream was begun: the client asks too often.
+    TooManyRequests,
+    /// No stream was begun: the server keeps as many topics as it may.
+    NoRoomForTopic,
     /// A reason of a newer server.
     #[serde(other)]
     Unknown,
@@ -127,7 +137,18 @@ impl ClosingReason {
     /// Reads the word on the wire; one of a newer server is [`Unknown`](Self::Unknown).
     #[must_use]
     pub fn from_word(word: &str) -> Self {
-        let known = [Self::Draining, Self::Rotated, Self::Lagged, Self::TokenExpired, Self::Disabled];
+        let known = [
+            Self::Draining,
+            Self::Rotated,
+            Self::Lagged,
+            Self::TokenExpired,
+            Self::Disabled,
+            Self::TooManyConnections,
+            Self::TooManyFromAddress,
+            Self::TooManyOfIdentity,
+            Self::TooManyRequests,
+            Self::NoRoomForTopic,
+        ];
         known.into_iter().find(|reason| reason.as_str() == word).unwrap_or(Self::Unknown)
     }
 
@@ -140,6 +161,11 @@ impl ClosingReason {
             Self::Lagged => "lagged",
             Self::TokenExpired => "token-expired",
             Self::Disabled => "disabled",
+            Self::TooManyConnections => "too-many-connections",
+            Self::TooManyFromAddress => "too-many-from-address",
+            Self::TooManyOfIdentity => "too-many-of-identity",
+            Self::TooManyRequests => "too-many-requests",
+            Self::NoRoomForTopic => "no-room-for-topic",
             Self::Unknown => "unknown",
         }
     }
@@ -249,7 +275,19 @@ mod tests {
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
             assert_eq!(reason, G::from_word(reason.as_str()));
         }
-        for reason in [C::Draining, C::Rotated, C::Lagged, C::TokenExpired, C::Disabled, C::Unknown] {
+        for reason in [
+            C::Draining,
+            C::Rotated,
+            C::Lagged,
+            C::TokenExpired,
+            C::Disabled,
+            C::TooManyConnections,
+            C::TooManyFromAddress,
+            C::TooManyOfIdentity,
+            C::TooManyRequests,
+            C::NoRoomForTopic,
+            C::Unknown,
+        ] {
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
             assert_eq!(reason, C::from_word(reason.as_str()));
         }

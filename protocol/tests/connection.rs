@@ -151,6 +151,10 @@ impl Story {
     }
 }
 
+fn refused_since_off(link: Link) -> Input<'static> {
+    Input::Refused { link, reason: ClosingReason::Disabled, retry_after: Some(seconds(30)) }
+}
+
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
@@ -255,6 +259,48 @@ fn a_refusal_with_a_status_is_not_looked_into() {
 }
 
 #[test]
+fn a_refusal_with_a_reason_is_waited_out_and_tried_again() {
+    use ClosingReason::{TooManyConnections, TooManyFromAddress};
+    let mut story = Story::new(Settings::default());
+    story.at(0, Input::Start);
+    // By a stream that says no more than why it ends, which is all that an `EventSource` lets through.
+    assert_eq!(story.closing(10, 1, TooManyFromAddress, 7_000), "close L1, waiting 1 Closing(TooManyFromAddress)");
+    let delay = story.deadline_ms().unwrap() - 10;
+    assert!((7_100..=8_000).contains(&delay), "as long as the server asks, and its own jitter: {delay} ms");
+    assert_eq!(story.connection.counters().opened_total, 0, "it never was a stream");
+    // By a status, which a shell with `fetch` can read.
+    for link in 2..9 {
+        assert_eq!(story.wait(), format!("open L{link} live, connecting {}", link - 1));
+        let refused =
+            Input::Refused { link: story.link(link), reason: TooManyConnections, retry_after: Some(seconds(5)) };
+        let words = story.at(story.now_ms(), refused);
+        assert_eq!(words, format!("close L{link}, waiting {link} Closing(TooManyConnections)"), "it never polls");
+        let delay = story.deadline_ms().unwrap() as u64 - story.now_ms();
+        assert!((6_000..=35_000).contains(&delay), "attempt {link}: {delay} ms");
+    }
+    assert_eq!(story.wait(), "open L9 live, connecting 8");
+    assert_eq!(story.connected(story.now_ms(), 9, "a-5"), "open");
+}
+
+#[test]
+fn a_stream_that_begins_by_saying_that_streaming_is_off_leads_to_polling_at_once() {
+    let mut story = Story::new(Settings::default());
+    story.at(0, Input::Start);
+    assert_eq!(
+        story.closing(10, 1, ClosingReason::Disabled, 40_000),
+        "close L1, poll L2 live for 25s, polling ServerDisabled"
+    );
+}
+
+#[test]
+fn a_stream_that_is_tried_out_beside_polling_and_refused_with_a_reason_is_not_looked_into() {
+    let mut story = Story::new(Settings { enabled: false, resume: Resume::After("a-1".into()), ..Settings::default() });
+    story.at(0, Input::Start);
+    assert_eq!(story.at(10, Input::SetEnabled(true)), "open L2 after a-1");
+    assert_eq!(story.closing(20, 2, ClosingReason::TooManyConnections, 5_000), "close L2");
+}
+
+#[test]
 fn falls_back_to_polling_when_something_between_the_two_refuses_every_stream() {
     let mut story =
         Story::new(Settings { max_attempts: Some(6), probe_interval: Duration::MAX, ..Settings::default() });
@@ -282,16 +328,16 @@ fn goes_over_to_polling_at_once_when_the_refusal_says_that_streaming_is_off() {
     story.at(0, Input::Start);
     let link = story.link(1);
     assert_eq!(
-        story.at(10, Input::Disabled { link }),
+        story.at(10, refused_since_off(link)),
         "close L1, poll L2 live for 25s, polling ServerDisabled",
         "without asking"
     );
-    assert_eq!(story.at(20, Input::Disabled { link }), "", "that link is over");
+    assert_eq!(story.at(20, refused_since_off(link)), "", "that link is over");
 
     let mut story = Story::new(Settings { polling: false, ..Settings::default() });
     story.at(0, Input::Start);
     let link = story.link(1);
-    assert_eq!(story.at(10, Input::Disabled { link }), "close L1, waiting 1 Closing(Disabled)");
+    assert_eq!(story.at(10, refused_since_off(link)), "close L1, waiting 1 Closing(Disabled)");
 }
 
 #[test]
@@ -309,7 +355,7 @@ fn a_stream_that_is_tried_out_and_refused_leaves_the_polls_alone() {
         }
         if words.contains("open") {
             let link = story.link(story.links.len());
-            let words = story.at(story.now_ms(), Input::Disabled { link });
+            let words = story.at(story.now_ms(), refused_since_off(link));
             assert!(words.ends_with("polling ServerDisabled"), "{words}");
             return;
         }

@@ -416,7 +416,7 @@ proptest! {
                 2 => Input::Control { link, id: "", control: Control::Connected(connected) },
                 3 => Input::Control { link, id: "", control: Control::Heartbeat(Heartbeat { time_ms: ms }) },
                 4 => Input::Control { link, id: "", control: Control::Closing(closing) },
-                5 if ms % 3 == 0 => Input::Disabled { link },
+                5 if ms % 3 == 0 => Input::Refused { link, reason: ClosingReason::Disabled, retry_after: None },
                 5 => {
                     let status = (ms % 2 == 0).then_some(502);
                     Input::Lost { link, status, retry_after: (ms % 4 < 2).then_some(Duration::from_millis(ms)) }

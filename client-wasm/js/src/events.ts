@@ -19,6 +19,9 @@ export type State = 'connecting' | 'open' | 'waiting' | 'polling' | 'closed';
  * - `offline`: the network was gone, and the link has not outlived that.
  * - `draining`, `rotated`, `lagged`, `token-expired`, `disabled`: the server ended the stream and said why;
  *   `unknown` when it gave a reason that this version does not know.
+ * - `too-many-connections`: the server holds as many streams as it may; `too-many-from-address`,
+ *   `too-many-of-identity`: those of this client are as many as one may have; `too-many-requests`: it asks too
+ *   often; `no-room-for-topic`: the server keeps as many topics as it may. It tries again when the server says.
  * - `poll-failed`: polls fail.
  */
 export type LossReason =
@@ -33,6 +36,11 @@ export type LossReason =
   | 'lagged'
   | 'token-expired'
   | 'disabled'
+  | 'too-many-connections'
+  | 'too-many-from-address'
+  | 'too-many-of-identity'
+  | 'too-many-requests'
+  | 'no-room-for-topic'
   | 'unknown'
   | 'poll-failed';
 

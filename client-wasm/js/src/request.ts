@@ -45,7 +45,8 @@ export function sender(
       const { searchParams: query, origin } = address;
       const id = query.get('last_event_id');
       if (stream) {
-        sent.set('accept', 'text/event-stream');
+        // A server of ours would refuse whoever takes nothing else by a stream that ends, and not by a status.
+        sent.set('accept', 'text/event-stream, application/json');
         if (lastEventIdHeader && id) {
           query.delete('last_event_id');
           // [spec] The id is encoded as UTF-8; a header takes bytes as characters.

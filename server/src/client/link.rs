@@ -18,6 +18,9 @@ const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 /// The largest refusal that is read: one sentence and a word, with room for those of others.
 const MAX_REFUSAL_BYTES: usize = 16 * 1024;
 
+/// Who takes no more than a stream is refused by one that ends, as a browser's `EventSource` must be.
+const STREAM_OR_REFUSAL: &str = "text/event-stream, application/json";
+
 /// What happened on a link.
 #[derive(Debug)]
 pub(super) struct Heard {
@@ -39,7 +42,11 @@ pub(super) enum Happening {
         id: String,
         control: Control,
     },
-    Refused(StatusCode, RefusalAnswer),
+    Refused {
+        status: StatusCode,
+        answer: RefusalAnswer,
+        retry_after: Option<Duration>,
+    },
     Lost {
         status: Option<u16>,
         retry_after: Option<Duration>,
@@ -55,7 +62,7 @@ pub(super) enum Happening {
 
 /// A stream, from the request to its end.
 pub(super) async fn stream(http: Client, url: Url, link: Link, hear: mpsc::Sender<Heard>) {
-    let happening = match http.get(url).header(ACCEPT, "text/event-stream").send().await {
+    let happening = match http.get(url).header(ACCEPT, STREAM_OR_REFUSAL).send().await {
         Err(_) => Happening::Lost { status: None, retry_after: None },
         Ok(response) if !is_stream(&response) => {
             let (status, retry_after) = (response.status().as_u16(), retry_after(&response));
@@ -137,13 +144,13 @@ pub(super) async fn health(http: Client, url: Url, link: Link, hear: mpsc::Sende
 /// Tells why the server refuses, where it says so in our JSON. That the stream or the poll is over is
 /// for the caller to tell.
 async fn hear_refusal(response: Response, link: Link, hear: &mpsc::Sender<Heard>) {
-    let status = response.status();
+    let (status, retry_after) = (response.status(), retry_after(&response));
     // What succeeds and is no stream is somebody else's page, not a refusal, and may be endless.
     if status.is_success() {
         return;
     }
     if let Some(answer) = json(response, MAX_REFUSAL_BYTES).await {
-        let _ = hear.send(Heard { link, happening: Happening::Refused(status, answer) }).await;
+        let _ = hear.send(Heard { link, happening: Happening::Refused { status, answer, retry_after } }).await;
     }
 }
 

@@ -10,7 +10,7 @@ mod url;
 pub use url::{SubscriberUrl, UrlError};
 
 use heartwire_protocol::Moment;
-use heartwire_protocol::answer::{DISABLED_CODE, PollAnswer, RefusalAnswer};
+use heartwire_protocol::answer::{PollAnswer, RefusalAnswer};
 use heartwire_protocol::connection::{Action, Connection, Counters, Input, Link, Notice, Settings, State};
 use heartwire_protocol::control::Control;
 use heartwire_protocol::frame::FrameError;
@@ -189,11 +189,11 @@ impl Subscriber {
                 self.handle(Input::Event { link, id: &id }, Some(Update::BadFrame { id: id.clone(), error }));
             }
             Happening::Control { id, control } => self.handle(Input::Control { link, id: &id, control }, None),
-            Happening::Refused(status, answer) => {
-                let disabled = answer.code == DISABLED_CODE;
+            Happening::Refused { status, answer, retry_after } => {
+                let reason = answer.closing_reason();
                 self.hear_refusal(link, status.as_u16(), answer);
-                if disabled {
-                    self.handle(Input::Disabled { link }, None);
+                if let Some(reason) = reason {
+                    self.handle(Input::Refused { link, reason, retry_after }, None);
                 }
             }
             Happening::Lost { status, retry_after } => self.handle(Input::Lost { link, status, retry_after }, None),

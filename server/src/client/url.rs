@@ -88,6 +88,10 @@ impl SubscriberUrl {
     pub(super) fn health(&self) -> Url {
         let mut url = self.beside("health");
         url.set_query(None);
+        // A server that streams to a part of its clients answers each what holds for it.
+        if let Some((_, id)) = self.stream.query_pairs().find(|(name, _)| name == "client_id") {
+            url.query_pairs_mut().append_pair("client_id", &id);
+        }
         url
     }
 
@@ -162,6 +166,8 @@ mod tests {
         let poll = url.poll(&after, Duration::from_millis(2_500));
         assert_eq!(poll.as_str(), "http://hub/live/events/poll?topic=a&wait=2.5&cursor=abc-7");
         assert_eq!(url.health().as_str(), "http://hub/live/events/health");
+        let url = SubscriberUrl::new(&"http://hub/?topic=a&client_id=x%20y".parse().unwrap(), &[]).unwrap();
+        assert_eq!(url.health().as_str(), "http://hub/events/health?client_id=x+y");
     }
 
     #[test]
