@@ -7,16 +7,17 @@
 use crate::config::{ConfigError, HubConfig};
 use crate::entry::{self, Entry};
 use crate::gzip::{Contexts, SharedContext};
-use crate::limits::{Permit, Permits};
 use crate::log::{Log, LogError, LoggedEvent, MemoryLog, NewEvent, Tail};
 use crate::memory::Memory;
 use crate::metrics::{Metrics, OpenStream};
+use crate::rollout;
+use crate::stream_permits::{Full, Holder, StreamPermit, StreamPermits};
 use crate::subscription::{Resume, Subscription};
 use crate::topics::{Bounds, TopicKey, Topics};
 use heartwire_protocol::{Cursor, Data, Epoch, EventType, Topic};
 use parking_lot::RwLock;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -51,9 +52,10 @@ struct Inner {
     log: Arc<dyn Log>,
     recent: Arc<Recent>,
     gzip_contexts: Contexts,
-    streams: Arc<Permits>,
+    streams: StreamPermits,
     metrics: Arc<Metrics>,
     enabled: AtomicBool,
+    rollout_percent: AtomicUsize,
     /// A stream compares this with what it was when it began, so that it ends even if streaming is
     /// on again by the time it looks.
     switched_off_total: AtomicU64,
@@ -81,6 +83,8 @@ pub enum PublishError {
     /// The readers take so much of `memory_critical_mb` that one event does not fit beside them, even
     /// when all history is given up for it. Trying again may help.
     OutOfMemory,
+    /// The hub keeps `max_topics` topics, and these would be more. Trying again may help.
+    TooManyTopics,
     /// The log did not take them.
     Log(LogError),
 }
@@ -92,6 +96,7 @@ impl fmt::Display for PublishError {
                 write!(f, "an event takes more than the {limit_bytes} bytes that a topic may hold")
             }
             Self::OutOfMemory => f.write_str("the readers leave no memory for an event"),
+            Self::TooManyTopics => f.write_str("the hub keeps as many topics as it may"),
             Self::Log(err) => err.fmt(f),
         }
     }
@@ -135,12 +140,12 @@ impl Hub {
     }
 
     fn start(config: HubConfig, log: Arc<dyn Log>) -> Self {
-        let streams = Permits::new(config.max_connections);
+        let streams = StreamPermits::new(&config);
         let metrics = Arc::new(Metrics::new(&config.watch));
         let recent = Arc::new(Recent {
             epoch: log.epoch(),
             compress_min_bytes: config.compress_min_bytes,
-            memory: Memory::new(&config, Arc::clone(&streams)),
+            memory: Memory::new(&config, Arc::clone(streams.in_all())),
             topics: RwLock::new(Topics::new(Bounds::from(&config), config.slow_readers_per_topic())),
             metrics: Arc::clone(&metrics),
         });
@@ -148,9 +153,21 @@ impl Hub {
         log.attach(Arc::clone(&recent) as Arc<dyn Tail>);
         tokio::spawn(clean_up(Arc::downgrade(&recent), config.cleanup_interval));
         let enabled = AtomicBool::new(config.enable_sse);
+        let rollout_percent = AtomicUsize::new(config.rollout_percent);
         let (switched_off_total, drain) = (AtomicU64::new(0), OnceLock::new());
         let gzip_contexts = Contexts::new();
-        let inner = Inner { config, log, recent, gzip_contexts, streams, metrics, enabled, switched_off_total, drain };
+        let inner = Inner {
+            config,
+            log,
+            recent,
+            gzip_contexts,
+            streams,
+            metrics,
+            enabled,
+            rollout_percent,
+            switched_off_total,
+            drain,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -180,7 +197,7 @@ impl Hub {
     /// Publishes one event. Returns its cursor once the log has it.
     ///
     /// # Errors
-    /// The event is too large to be kept, there is no memory for it, or the log did not take it. Nothing is
+    /// The event is too large to be kept, there is no room for it or for its topic, or the log did not take it. Nothing is
     /// published then.
     pub async fn publish(&self, topic: &Topic, event_type: &EventType, data: &str) -> Result<Cursor, PublishError> {
         self.publish_event(NewEvent::new(topic.clone(), event_type.clone(), Data::new(data))).await
@@ -199,7 +216,7 @@ impl Hub {
     /// once the log has them.
     ///
     /// # Errors
-    /// An event is too large to be kept, there is no memory for it, or the log did not take them. Nothing is
+    /// An event is too large to be kept, there is no room for it or for its topic, or the log did not take them. Nothing is
     /// published then.
     pub async fn publish_all(&self, events: Vec<NewEvent>) -> Result<Vec<Cursor>, PublishError> {
         let HubConfig { max_bytes_per_topic: limit_bytes, compress_min_bytes, .. } = *self.config();
@@ -211,7 +228,17 @@ impl Hub {
         if !self.inner.recent.memory.has_room_for(largest) {
             return Err(PublishError::OutOfMemory);
         }
+        if !self.has_room_for_topics(events.iter().map(|event| &event.topic)) {
+            return Err(PublishError::TooManyTopics);
+        }
         self.inner.log.append(events).await.map_err(PublishError::Log)
+    }
+
+    /// Whether these topics would be no more, with those that are kept, than may be. Looked at before
+    /// they are added, so those that come at the same time may make it a few more.
+    pub(crate) fn has_room_for_topics<'a>(&self, topics: impl IntoIterator<Item = &'a Topic>) -> bool {
+        let Some(max) = self.config().max_topics else { return true };
+        self.topics().read().has_room_for(topics, max)
     }
 
     /// Reads some topics from a point on. Topics need not exist yet; naming one twice changes nothing.
@@ -238,10 +265,22 @@ impl Hub {
         }
     }
 
+    /// Changes how many of a hundred clients get streams. Those who have one keep it.
+    ///
+    /// More than 100 is 100.
+    pub fn set_rollout_percent(&self, percent: usize) {
+        self.inner.rollout_percent.store(percent.min(100), Ordering::Relaxed);
+    }
+
+    /// Whether streaming is switched on for this client.
+    pub(crate) fn is_enabled_for(&self, client_id: Option<&str>, holder: &Holder) -> bool {
+        self.is_enabled() && rollout::includes(self.inner.rollout_percent.load(Ordering::Relaxed), client_id, holder)
+    }
+
     /// How many streams are open.
     #[must_use]
     pub fn active_connections(&self) -> usize {
-        self.inner.streams.held()
+        self.inner.streams.in_all().held()
     }
 
     /// Begins to let all readers go, for good. Streams get `closing: draining` with a moment to come
@@ -254,6 +293,12 @@ impl Hub {
         }
     }
 
+    /// Whether it lets all readers go, for good: the server that it is part of is not ready for more.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining().is_some()
+    }
+
     /// How streams end; `None` while nothing is drained.
     pub(crate) fn draining(&self) -> Option<Drain> {
         self.inner.drain.get().copied()
@@ -263,10 +308,10 @@ impl Hub {
         self.inner.switched_off_total.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn stream_permit(&self) -> Option<Permit> {
-        let permit = self.inner.streams.acquire()?;
+    pub(crate) fn stream_permit(&self, holder: &Holder) -> Result<StreamPermit, Full> {
+        let permit = self.inner.streams.acquire(holder)?;
         self.inner.recent.shed();
-        Some(permit)
+        Ok(permit)
     }
 
     /// What it counts about itself.

@@ -20,11 +20,13 @@
 
 pub mod auth;
 mod bell;
+mod client_address;
 mod coding;
 mod config;
 mod entry;
 mod environment;
 mod forgotten;
+mod forwarding;
 mod gzip;
 mod hub;
 mod limits;
@@ -34,10 +36,15 @@ mod memory;
 mod metrics;
 mod problem;
 mod rate;
+#[cfg(feature = "cli")]
+mod rate_limit;
+mod rollout;
 mod routes;
 mod serve;
+mod soft_refusal;
 mod standing;
 mod stream;
+mod stream_permits;
 mod subscription;
 mod topic_log;
 mod topics;
@@ -47,9 +54,10 @@ pub mod cli;
 #[cfg(feature = "client")]
 pub mod client;
 
+pub use client_address::ClientAddress;
 pub use config::{
-    ConfigError, HubConfig, LogConfig, LogFormat, LogLevel, Machine, OtlpEndpoint, Preset, ServeConfig, SlowReaders,
-    TopicPattern, TopicPatternError, TopicRule, WatchConfig,
+    ConfigError, HubConfig, LimitsConfig, LogConfig, LogFormat, LogLevel, Machine, OtlpEndpoint, Preset, ServeConfig,
+    SlowReaders, TopicPattern, TopicPatternError, TopicRule, TrustedProxy, WatchConfig,
 };
 pub use entry::Entry;
 pub use hub::{Hub, PublishError};

@@ -8,7 +8,9 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use heartwire_protocol::answer::{DISABLED_CODE, RefusalAnswer};
+use heartwire_protocol::control::ClosingReason;
 use heartwire_protocol::{FieldError, Topic};
+use std::time::Duration;
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,21 @@ pub(crate) enum Problem {
     /// Streaming is switched off.
     Disabled,
     TooManyConnections,
+    /// The client's address holds as many streams as one may.
+    TooManyFromAddress,
+    /// The client's identity holds as many streams as one may.
+    TooManyOfIdentity,
+    /// The client asks too often.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code))]
+    TooManyRequests {
+        retry_after_s: u16,
+    },
+    /// The hub keeps as many topics as it may.
+    NoRoomForTopic,
+    /// The body did not come in time.
+    BodyTooSlow {
+        limit: Duration,
+    },
     BadSwitch,
     /// Nobody is known to have sent this, and that does not do.
     NoToken,
@@ -107,9 +124,15 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } | Self::EventTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::LogUnavailable | Self::OutOfMemory | Self::Disabled | Self::TooManyConnections => {
-                StatusCode::SERVICE_UNAVAILABLE
+            Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::TooManyFromAddress | Self::TooManyOfIdentity | Self::TooManyRequests { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
             }
+            Self::LogUnavailable
+            | Self::OutOfMemory
+            | Self::Disabled
+            | Self::TooManyConnections
+            | Self::NoRoomForTopic => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -133,6 +156,11 @@ impl Problem {
             Self::OutOfMemory => "out-of-memory",
             Self::Disabled => DISABLED_CODE,
             Self::TooManyConnections => "too-many-connections",
+            Self::TooManyFromAddress => "too-many-from-address",
+            Self::TooManyOfIdentity => "too-many-of-identity",
+            Self::TooManyRequests { .. } => "too-many-requests",
+            Self::NoRoomForTopic => "no-room-for-topic",
+            Self::BodyTooSlow { .. } => "body-too-slow",
             Self::BadSwitch => "bad-switch",
             Self::NoToken => "no-token",
             Self::MayNotRead { .. } | Self::MayNotPublish { .. } => "topic-forbidden",
@@ -167,6 +195,13 @@ impl Problem {
             // Clients of the systems that Heartwire replaces compare this sentence.
             Self::Disabled => "SSE is not enabled on this server".into(),
             Self::TooManyConnections => "This server holds as many streams as it may; try again, or poll".into(),
+            Self::TooManyFromAddress => "Your address holds as many streams as it may; close one, or try again".into(),
+            Self::TooManyOfIdentity => "You hold as many streams as you may; close one, or try again".into(),
+            Self::TooManyRequests { .. } => "Your address asks too often; try again later".into(),
+            Self::NoRoomForTopic => {
+                "This server keeps as many topics as it may; use one that it has, or try again".into()
+            }
+            Self::BodyTooSlow { limit } => format!("The body did not come within {} s", limit.as_secs_f64()),
             Self::BadSwitch => "The body must be {\"enabled\":true} or {\"enabled\":false}".into(),
             Self::NoToken => "Say who you are: send a token, as `Authorization: Bearer` or in the cookie".into(),
             Self::MayNotRead { topic } => format!("You may not read the topic {:?}", topic.as_str()),
@@ -182,11 +217,28 @@ impl Problem {
         }
     }
 
+    /// The word for it on a stream; `None` for what a stream never says, since waiting does not help.
+    pub(crate) fn closing_reason(&self) -> Option<ClosingReason> {
+        match self {
+            Self::Disabled => Some(ClosingReason::Disabled),
+            Self::TooManyConnections => Some(ClosingReason::TooManyConnections),
+            Self::TooManyFromAddress => Some(ClosingReason::TooManyFromAddress),
+            Self::TooManyOfIdentity => Some(ClosingReason::TooManyOfIdentity),
+            Self::TooManyRequests { .. } => Some(ClosingReason::TooManyRequests),
+            Self::NoRoomForTopic => Some(ClosingReason::NoRoomForTopic),
+            _ => None,
+        }
+    }
+
     /// After how many seconds it is worth trying again; `None` where waiting does not help.
-    fn retry_after_s(&self) -> Option<u16> {
+    pub(crate) fn retry_after_s(&self) -> Option<u16> {
         match self {
             Self::LogUnavailable => Some(1),
-            Self::OutOfMemory | Self::TooManyConnections => Some(5),
+            Self::TooManyRequests { retry_after_s } => Some(*retry_after_s),
+            Self::NoRoomForTopic => Some(30),
+            Self::OutOfMemory | Self::TooManyConnections | Self::TooManyFromAddress | Self::TooManyOfIdentity => {
+                Some(5)
+            }
             Self::Disabled => Some(30),
             _ => None,
         }
@@ -219,6 +271,8 @@ impl IntoResponse for Problem {
         if let Some(challenge) = self.challenge() {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
+        // For middleware that says or counts the same in its own way.
+        response.extensions_mut().insert(self);
         response
     }
 }
@@ -228,10 +282,9 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    #[test]
-    fn every_refusal_stands_in_the_protocol_document_and_no_other_does() {
+    fn all() -> Vec<Problem> {
         let topic = Topic::parse("t").unwrap();
-        let problems = [
+        vec![
             Problem::NoTopic,
             Problem::TooManyTopics { limit: 1 },
             Problem::BadTopic(FieldError::Empty),
@@ -250,6 +303,11 @@ mod tests {
             Problem::OutOfMemory,
             Problem::Disabled,
             Problem::TooManyConnections,
+            Problem::TooManyFromAddress,
+            Problem::TooManyOfIdentity,
+            Problem::TooManyRequests { retry_after_s: 1 },
+            Problem::NoRoomForTopic,
+            Problem::BodyTooSlow { limit: Duration::ZERO },
             Problem::BadSwitch,
             Problem::NoToken,
             Problem::MayNotRead { topic: topic.clone() },
@@ -259,10 +317,24 @@ mod tests {
             Problem::MethodNotAllowed,
             Problem::ForeignOrigin,
             Problem::ForeignHost,
-        ];
+        ]
+    }
+
+    #[test]
+    fn every_refusal_stands_in_the_protocol_document_and_no_other_does() {
+        let problems = all();
         let ours: BTreeSet<(String, String)> =
             problems.iter().map(|problem| (problem.status().as_str().to_owned(), problem.code().to_owned())).collect();
         assert_eq!(ours, documented());
+    }
+
+    #[test]
+    fn a_client_reads_the_same_reason_out_of_a_status_and_out_of_a_stream() {
+        for problem in all() {
+            let answer = RefusalAnswer { detail: problem.detail(), code: problem.code().into() };
+            assert_eq!(answer.closing_reason(), problem.closing_reason(), "{problem:?}");
+            assert!(problem.closing_reason().is_none() || problem.retry_after_s().is_some(), "{problem:?}");
+        }
     }
 
     /// Status and code of each row in the table of section 9. A row may hold several, side by side.

@@ -15,7 +15,7 @@ use heartwire_protocol::Topic;
 use serde::Serialize;
 use slab::Slab;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -217,6 +217,15 @@ impl Topics {
         slot.n_readers -= 1;
         slot.used_at = now;
         self.drop_if_useless(key);
+    }
+
+    /// Whether these topics and those that are kept are at most so many.
+    pub(crate) fn has_room_for<'a>(&self, topics: impl IntoIterator<Item = &'a Topic>, max: usize) -> bool {
+        let mut new: HashSet<&Topic> = HashSet::new();
+        topics.into_iter().filter(|topic| !self.by_name.contains_key(*topic)).all(|topic| {
+            new.insert(topic);
+            self.slots.len() + new.len() <= max
+        })
     }
 
     pub(crate) fn bell(&self, key: TopicKey) -> &Arc<Bell> {
@@ -594,6 +603,30 @@ pub(crate) mod tests {
         let keys = [topics.enter(&Topic::parse("a").unwrap(), now)];
         let Reading::Batch { entries, .. } = topics.read(&keys, at(0), ALL) else { panic!("nothing is lost") };
         assert_eq!(entries.len(), 2);
+    }
+
+    #[test]
+    fn there_is_always_room_for_a_topic_that_is_kept() {
+        let now = Instant::now();
+        let mut topics = new_topics(Bounds {
+            events_per_topic: 10,
+            bytes_per_topic: 1 << 20,
+            bytes_total: 1 << 20,
+            event_ttl: None,
+            topic_ttl: None,
+        });
+        topics.append(entry(1, "a", "x", now), now);
+        let read = topics.enter(&Topic::parse("b").unwrap(), now);
+        let has_room = |topics: &Topics, names: &[&str], max| {
+            let names: Vec<Topic> = names.iter().map(|name| Topic::parse(name).unwrap()).collect();
+            topics.has_room_for(&names, max)
+        };
+        assert!(has_room(&topics, &["a", "b", "a"], 0));
+        assert!(has_room(&topics, &["a", "c", "c", "c"], 3), "named again it is no other");
+        assert!(!has_room(&topics, &["c"], 2));
+        assert!(!has_room(&topics, &["c", "d"], 3));
+        topics.leave(read, now);
+        assert!(has_room(&topics, &["c"], 2), "whom nobody reads, and who has no events, is forgotten");
     }
 
     #[test]

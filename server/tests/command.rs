@@ -28,9 +28,13 @@ fn run(arguments: &[&str]) -> Output {
 
 impl Server {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_logging(arguments, Stdio::null())
+    }
+
+    fn start_logging(arguments: &[&str], log: impl Into<Stdio>) -> Self {
         let mut process = heartwire(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
@@ -398,4 +402,65 @@ fn the_log_tells_of_requests_by_their_ids_and_never_of_what_is_in_them() {
             assert!(!text.contains(secret), "{secret} in {text}");
         }
     }
+}
+
+#[test]
+fn only_a_trusted_proxy_says_who_its_client_is() {
+    let ask = |server: &Server, forwarded_for: &str| {
+        let head =
+            "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".replace("/health", "/events/health");
+        let mut answer = server.send(&format!("{head}X-Forwarded-For: {forwarded_for}\r\n\r\n"));
+        let mut status = String::new();
+        answer.read_line(&mut status).unwrap();
+        status.split(' ').nth(1).unwrap().to_owned()
+    };
+    let limit = ["--rate-limit-calls", "2", "--rate-limit-period", "3600"];
+    let alone = Server::start(&limit);
+    assert_eq!(["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|client| ask(&alone, client)), ["200", "200", "429"]);
+    let behind_a_proxy = Server::start(&[&limit[..], &["--trusted-proxies", "127.0.0.0/8,::1"]].concat());
+    let clients = ["192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.3, 192.0.2.1", "192.0.2.2, 127.0.0.9"];
+    assert_eq!(clients.map(|client| ask(&behind_a_proxy, client)), ["200", "200", "200", "429", "200"]);
+    let mut probe =
+        behind_a_proxy.send("GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n");
+    read_until(&mut probe, "alive");
+}
+
+#[test]
+fn a_hangup_puts_in_force_what_the_file_says_about_the_switch_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.toml");
+    std::fs::write(&path, "rollout_percent = 100\n").unwrap();
+    let log = folder.path().join("log");
+    let mut server = Server::start_logging(&["--config", path.to_str().unwrap()], std::fs::File::create(&log).unwrap());
+    let log_has = |needle: &str| {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !std::fs::read_to_string(&log).unwrap().contains(needle) {
+            assert!(Instant::now() < deadline, "{needle} is never logged: {}", std::fs::read_to_string(&log).unwrap());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let mut stream = server.open_stream();
+
+    std::fs::write(&path, "enable_sse = false\nmax_queue_size = 7\n").unwrap();
+    server.signal("-HUP");
+    read_until(&mut stream, "\"reason\":\"disabled\"");
+    log_has("max_queue_size");
+
+    std::fs::write(&path, "enable_sse = maybe\n").unwrap();
+    server.signal("-HUP");
+    log_has("stays as it is");
+    let refused = server.send("GET /events?topic=a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    read_until(&mut { refused }, "sse-disabled");
+
+    std::fs::write(&path, "rollout_percent = 0\n").unwrap();
+    server.signal("-HUP");
+    log_has("rollout_percent=0");
+    let refused = server.send("GET /events?topic=a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    read_until(&mut { refused }, "sse-disabled");
+
+    std::fs::write(&path, "").unwrap();
+    server.signal("-HUP");
+    log_has("rollout_percent=100");
+    server.open_stream();
+    assert!(server.process.try_wait().unwrap().is_none(), "it runs on");
 }

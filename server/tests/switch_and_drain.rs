@@ -53,11 +53,12 @@ async fn a_stream_ends_even_if_the_switch_is_on_again_by_the_time_it_looks() {
 #[tokio::test(start_paused = true)]
 async fn the_switch_understands_its_two_positions_only() {
     let hub = hub(HubConfig::default());
-    let too_long = "{}".repeat(2_000_000);
-    for body in ["", "off", "{}", r#"{"enabled":1}"#, r#"{"enabled":false,"x":1}"#, "[false]", &too_long] {
+    for body in ["", "off", "{}", r#"{"enabled":1}"#, r#"{"enabled":false,"x":1}"#, "[false]"] {
         assert_eq!(refusal(throw(&hub, body.to_owned()).await).await, (400, "bad-switch".into()), "{body:.40}");
     }
     assert_eq!(refusal(throw(&hub, &b"{\"enabled\":false}\xff"[..]).await).await, (400, "bad-switch".into()));
+    let too_long = "{}".repeat(2_000_000);
+    assert_eq!(refusal(throw(&hub, too_long).await).await, (413, "body-too-large".into()));
     assert!(hub.is_enabled());
 }
 

@@ -13,6 +13,7 @@ mod machine;
 mod otlp;
 mod pipe;
 mod publish;
+mod reload;
 mod serve;
 mod settings;
 mod tail;

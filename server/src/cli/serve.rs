@@ -1,16 +1,20 @@
 //! `heartwire serve`: a hub of its own.
 
 use super::settings::{Effective, SettingArgs};
-use super::{Failure, access_log, host_stats, log, www};
+use super::{Failure, access_log, host_stats, log, reload, www};
+use crate::client_address;
 use crate::config::ServeConfig;
 use crate::metrics::{feed, refusals};
+use crate::rate_limit::{self, RateLimit};
 use crate::routes::{admin_router, not_found, router, watch_router};
 use crate::serve::guard::{self, Guard};
+use crate::soft_refusal;
 use crate::{Hub, Shutdown};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use clap::Args;
 use std::io::Write;
+use std::sync::Arc;
 
 /// Run a hub.
 ///
@@ -33,6 +37,8 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let hub = Hub::new(config.hub.clone())?;
     // Before the ready line, so that whoever waits for it can stop the server from then on.
     let shutdown = Shutdown::on_signals(hub.clone()).map_err(|err| Failure::new("cannot listen to signals", &err))?;
+    let hangups = reload::on_hangup(args.settings, config.clone(), hub.clone());
+    hangups.map_err(|err| Failure::new("cannot listen to signals", &err))?;
     let cannot_listen = |err| Failure::new(&format!("cannot listen on {}", config.listen), &err);
     let listener = crate::listen(config.listen).map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
@@ -59,7 +65,16 @@ fn app(config: &ServeConfig, hub: Hub) -> Router {
         Some(folder) => app.fallback_service(www::files(folder)),
         None => app.fallback(not_found),
     };
-    // The last of these is the first that a request passes.
-    let app = app.layer(from_fn_with_state(guard, guard::check)).layer(from_fn_with_state(hub, refusals::count));
+    // From the inside out: the last of these is the first that a request passes.
+    let app = match config.limits.rate_limit() {
+        Some((calls, period)) => app.layer(from_fn_with_state(RateLimit::new(calls, period), rate_limit::check)),
+        None => app,
+    };
+    let trusted_proxies: Arc<[_]> = config.limits.trusted_proxies.as_slice().into();
+    let app = app
+        .layer(from_fn_with_state(hub.clone(), soft_refusal::soften))
+        .layer(from_fn_with_state(guard, guard::check))
+        .layer(from_fn_with_state(hub, refusals::count))
+        .layer(from_fn_with_state(trusted_proxies, client_address::find));
     access_log::layered(app)
 }

@@ -26,12 +26,26 @@ pub struct HubConfig {
     /// Whether streaming is switched on at the start. Off, stream requests get 503 and clients poll, until
     /// the switch is thrown. Default: true.
     pub enable_sse: bool,
+    /// How many of a hundred clients get streams; the others are told that streaming is switched off, and
+    /// poll. A client is known by the `client_id` of its URL, else by its identity, else by its address, and
+    /// raising the number takes none out. A stream that is open stays. Default 100.
+    pub rollout_percent: usize,
+    /// Whether a browser's bare `EventSource` is refused by a stream that says why, and when to come back.
+    /// An error status would be the end of it. Off, it gets the status like everybody else. Default: true.
+    pub soft_refusals: bool,
     /// How often each stream gets a `heartbeat` event. Clients take a stream for dead after one and
     /// a half of it, and many proxies cut a link that is silent for 60 s. At least 10 ms. Costs about 100
     /// bytes each. Default 15 s.
     pub heartbeat_interval: Option<Duration>,
     /// The most streams at a time. The next one gets 503 with `Retry-After`. Default: off.
     pub max_connections: Option<usize>,
+    /// The most streams at a time of one address; of IPv6, of one network of 64 bits. The next one gets 429
+    /// with `Retry-After`. People behind one router share an address, and a browser opens a stream for each
+    /// tab. Default: off.
+    pub max_connections_per_ip: Option<usize>,
+    /// The most streams at a time of one identity, by its subject. The next one gets 429 with `Retry-After`.
+    /// Default: off.
+    pub max_connections_per_identity: Option<usize>,
     /// The longest life of a stream. Each one ends at some moment in the last tenth of it, with
     /// `closing: rotated`, and its client resumes at once. Default: off.
     pub connection_timeout: Option<Duration>,
@@ -84,6 +98,13 @@ pub struct HubConfig {
     pub stream_compression: bool,
     /// The largest body that can be published, in bytes. A larger one gets 413. Default 1 MiB.
     pub max_body_bytes: usize,
+    /// How long a body may take to come. Then it gets 408; whoever sends large bodies over slow links needs
+    /// more. Default 30 s.
+    pub body_timeout: Option<Duration>,
+    /// The most topics that are kept at a time, with events or with readers. Publishing to one more, or
+    /// reading it, gets 503 with `Retry-After`. One without readers is forgotten with its last event. A topic
+    /// takes about 1 KiB beside its events. Default 100,000.
+    pub max_topics: Option<usize>,
     /// The most topics that one stream or poll may name. More get 400. Default 100.
     pub max_topics_per_request: usize,
     /// When the hub drains, streams end over this span and clients come back over it. So the next server
@@ -100,8 +121,12 @@ impl Default for HubConfig {
     fn default() -> Self {
         Self {
             enable_sse: true,
+            rollout_percent: 100,
+            soft_refusals: true,
             heartbeat_interval: Some(Duration::from_secs(15)),
             max_connections: None,
+            max_connections_per_ip: None,
+            max_connections_per_identity: None,
             connection_timeout: None,
             max_queue_size: Some(10_000),
             max_subscriber_idle_time: Some(Duration::from_secs(30)),
@@ -118,6 +143,8 @@ impl Default for HubConfig {
             compress_min_bytes: Some(frame::DEFAULT_MIN_BYTES),
             stream_compression: true,
             max_body_bytes: 1024 * 1024,
+            body_timeout: Some(Duration::from_secs(30)),
+            max_topics: Some(100_000),
             max_topics_per_request: 100,
             drain_window: Duration::from_secs(5),
             watch: WatchConfig::default(),
@@ -166,6 +193,7 @@ impl HubConfig {
             self.memory_critical_bytes().is_some_and(|critical| critical < self.max_bytes_per_topic);
         let cannot_hold_a_topic = self.max_bytes_total < self.max_bytes_per_topic;
         let verdicts = [
+            ("rollout_percent", (self.rollout_percent > 100).then_some("must be from 0 to 100")),
             ("heartbeat_interval", span_problem(self.heartbeat_interval)),
             ("heartbeat_interval", beats_too_fast.then_some("must be at least 0.01 s; `off` switches it off")),
             (
@@ -173,6 +201,8 @@ impl HubConfig {
                 (self.max_connections == Some(0))
                     .then_some("must be more than zero; enable_sse switches streaming off"),
             ),
+            ("max_connections_per_ip", off_or_more(self.max_connections_per_ip)),
+            ("max_connections_per_identity", off_or_more(self.max_connections_per_identity)),
             ("connection_timeout", span_problem(self.connection_timeout)),
             ("max_queue_size", off_or_more(self.max_queue_size)),
             ("max_subscriber_idle_time", span_problem(self.max_subscriber_idle_time)),
@@ -191,6 +221,8 @@ impl HubConfig {
             ("cleanup_interval", self.cleanup_interval.is_zero().then_some(ZERO)),
             ("cleanup_interval", span_problem(Some(self.cleanup_interval))),
             ("max_body_bytes", below_one(self.max_body_bytes)),
+            ("body_timeout", span_problem(self.body_timeout)),
+            ("max_topics", off_or_more(self.max_topics)),
             ("max_topics_per_request", below_one(self.max_topics_per_request)),
             ("drain_window", span_problem(drain_window)),
         ];

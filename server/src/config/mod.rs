@@ -6,18 +6,22 @@
 //! `heartwire serve --help`, `heartwire config` and docs/configuration.md show.
 
 mod hub;
+mod limits;
 mod preset;
 mod serve;
 mod topic_pattern;
 mod topic_rule;
+mod trusted_proxy;
 mod watch;
 
 pub use hub::HubConfig;
+pub use limits::LimitsConfig;
 pub use preset::{Machine, Preset};
 pub use serve::ServeConfig;
 pub use topic_pattern::{TopicPattern, TopicPatternError};
 pub(crate) use topic_rule::PerTopic;
 pub use topic_rule::{SlowReaders, TopicRule};
+pub use trusted_proxy::TrustedProxy;
 pub use watch::{LogConfig, LogFormat, LogLevel, OtlpEndpoint, WatchConfig};
 
 use std::fmt;

@@ -1,6 +1,6 @@
 //! The settings of the binary around its hub.
 
-use super::{ConfigError, HubConfig, LogConfig, Preset, span_problem};
+use super::{ConfigError, HubConfig, LimitsConfig, LogConfig, Preset, span_problem};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub struct ServeConfig {
     pub www: Option<PathBuf>,
     /// How often to publish the machine's own figures under the topic `host`. Default: off.
     pub host_stats_interval: Option<Duration>,
+    /// What a client may take.
+    pub limits: LimitsConfig,
     /// The log that it writes.
     pub log: LogConfig,
     /// The hub.
@@ -37,6 +39,7 @@ impl Default for ServeConfig {
             require_auth: None,
             www: None,
             host_stats_interval: None,
+            limits: LimitsConfig::default(),
             log: LogConfig::default(),
             hub: HubConfig::default(),
         }
@@ -50,6 +53,7 @@ impl ServeConfig {
     /// Names the first setting that is impossible, and why.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.hub.check()?;
+        self.limits.check()?;
         self.log.check()?;
         let refuse = |setting, problem| Err(ConfigError { setting, problem });
         if let Some(problem) = span_problem(self.host_stats_interval) {

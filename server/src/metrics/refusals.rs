@@ -1,6 +1,7 @@
 //! What was refused, by whom it was asked for and why. All refusals are counted here, whoever made them.
 
 use super::Metrics;
+use crate::client_address::ClientAddress;
 use crate::environment;
 use crate::hub::Hub;
 use axum::extract::{Request, State};
@@ -126,8 +127,8 @@ impl Metrics {
 /// The middleware. It may stand in the way of an answer more than once: at the routes, and in front of
 /// whatever refuses before them.
 pub(crate) async fn count(State(hub): State<Hub>, request: Request, next: Next) -> Response {
-    let asked = Asked::of(&request);
+    let (asked, client) = (Asked::of(&request), ClientAddress::of(request.extensions()));
     let mut response = next.run(request).await;
-    hub.metrics().count_refusal(asked, &mut response, None);
+    hub.metrics().count_refusal(asked, &mut response, client.map(|ClientAddress(address)| address));
     response
 }

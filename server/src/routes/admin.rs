@@ -1,13 +1,12 @@
 //! `PUT /events/switch`: throws the hub's switch.
 
 use super::begins_an_object;
+use super::body::Whole;
 use crate::auth::Caller;
 use crate::hub::Hub;
 use crate::problem::Problem;
 use axum::Json;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use bytes::Bytes;
+use axum::extract::{FromRequest, Request, State};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -17,14 +16,13 @@ pub(super) struct Switch {
 }
 
 /// Any content type will do, so that `curl -X PUT -d` works as it is.
-pub(super) async fn switch(
-    caller: Caller,
-    State(hub): State<Hub>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Switch>, Problem> {
+pub(super) async fn switch(caller: Caller, State(hub): State<Hub>, request: Request) -> Result<Json<Switch>, Problem> {
     caller.check_is_admin()?;
-    // As bytes, whatever they are: a body that is too long or no text is refused in our own words, too.
-    let body = body.ok().filter(|body| begins_an_object(body)).ok_or(Problem::BadSwitch)?;
+    // Not before: whoever may not do this need not send anything.
+    let Whole(body) = Whole::from_request(request, &hub).await?;
+    if !begins_an_object(&body) {
+        return Err(Problem::BadSwitch);
+    }
     let Switch { enabled } = serde_json::from_slice(&body).map_err(|_| Problem::BadSwitch)?;
     hub.set_enabled(enabled);
     tracing::info!(enabled, "streaming was switched");

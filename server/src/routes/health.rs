@@ -1,7 +1,9 @@
 //! How the hub is: for clients, for load balancers, for people.
 
+use super::query::ClientId;
 use crate::hub::Hub;
 use crate::metrics::process;
+use crate::stream_permits::Holder;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -10,9 +12,13 @@ use heartwire_protocol::answer::HealthAnswer;
 use serde::Serialize;
 
 /// `GET /events/health`: may a client open a stream here?
-pub(super) async fn streaming(State(hub): State<Hub>) -> impl IntoResponse {
+pub(super) async fn streaming(
+    ClientId(client_id): ClientId,
+    holder: Holder,
+    State(hub): State<Hub>,
+) -> impl IntoResponse {
     let answer = HealthAnswer {
-        enabled: hub.is_enabled(),
+        enabled: hub.is_enabled_for(client_id.as_deref(), &holder),
         active_connections: hub.active_connections() as u64,
         max_connections: hub.config().max_connections.map(|max| max as u64),
         heartbeat_interval: hub.config().heartbeat_interval.map(|interval| interval.as_secs_f64()),

@@ -2,6 +2,7 @@
 
 mod accept_encoding;
 mod admin;
+mod body;
 mod events;
 mod health;
 mod poll;
@@ -12,6 +13,7 @@ mod watch;
 use crate::hub::Hub;
 use crate::metrics::refusals;
 use crate::problem::Problem;
+use crate::soft_refusal;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, put};
@@ -53,7 +55,9 @@ pub fn router(hub: Hub) -> Router {
         .route("/health", get(health::overview).fallback(method_not_allowed))
         .route("/health/live", get(health::live).fallback(method_not_allowed))
         .route("/health/ready", get(health::ready).fallback(method_not_allowed))
+        // The last of these is the first that a request passes.
         .layer(from_fn_with_state(hub.clone(), refusals::count))
+        .layer(from_fn_with_state(hub.clone(), soft_refusal::soften))
         .with_state(hub)
 }
 

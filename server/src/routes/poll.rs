@@ -26,6 +26,9 @@ pub(super) async fn poll(
     State(hub): State<Hub>,
 ) -> Result<impl IntoResponse, Problem> {
     caller.check_may_read(&query.topics)?;
+    if !hub.has_room_for_topics(&query.topics) {
+        return Err(Problem::NoRoomForTopic);
+    }
     let mut subscription = hub.subscribe(&query.topics, query.resume);
     let gap = subscription.take_gap();
     if let Some(gap) = &gap {

@@ -1,19 +1,17 @@
 //! `POST /events`: publishes the body as one event, or its lines as many.
 
 use super::begins_an_object;
+use super::body::Whole;
 use super::query::PublishQuery;
 use crate::auth::Publisher;
 use crate::hub::{Hub, PublishError};
 use crate::log::NewEvent;
 use crate::problem::Problem;
 use axum::Json;
-use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use heartwire_protocol::{Data, EventKey, EventType, Topic};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -58,7 +56,7 @@ impl FromRequest<Hub> for Payload {
 
     async fn from_request(request: Request, hub: &Hub) -> Result<Self, Problem> {
         let is_ndjson = is_ndjson(request.headers());
-        let bytes = read_body(request.into_body(), hub.config().max_body_bytes).await?;
+        let Whole(bytes) = Whole::from_request(request, hub).await?;
         let text = String::from_utf8(bytes.into())
             .map_err(|err| Problem::BodyNotUtf8 { at: err.utf8_error().valid_up_to() })?;
         Ok(Self { text, is_ndjson })
@@ -70,6 +68,7 @@ impl From<PublishError> for Problem {
         match err {
             PublishError::TooLarge { limit_bytes } => Self::EventTooLarge { limit_bytes },
             PublishError::OutOfMemory => Self::OutOfMemory,
+            PublishError::TooManyTopics => Self::NoRoomForTopic,
             PublishError::Log(err) => {
                 tracing::warn!(%err, "an event could not be published");
                 Self::LogUnavailable
@@ -82,22 +81,6 @@ fn is_ndjson(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     media_type.eq_ignore_ascii_case("application/x-ndjson")
-}
-
-async fn read_body(body: Body, limit_bytes: usize) -> Result<Bytes, Problem> {
-    let too_large = Problem::BodyTooLarge { limit_bytes };
-    // A body that announces too much is not even begun.
-    if body.size_hint().lower() > limit_bytes as u64 {
-        return Err(too_large);
-    }
-    match Limited::new(body, limit_bytes).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(err) if err.is::<LengthLimitError>() => Err(too_large),
-        Err(err) => {
-            tracing::debug!(%err, "a body broke off");
-            Err(Problem::BodyUnreadable)
-        }
-    }
 }
 
 /// One line of an NDJSON body.

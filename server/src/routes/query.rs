@@ -8,10 +8,13 @@ use axum::http::header::HeaderName;
 use axum::http::request::Parts;
 use heartwire_protocol::{EventKey, EventType, Topic};
 use percent_encoding::percent_decode_str;
+use std::convert::Infallible;
 use std::time::Duration;
 
 /// The header in which a browser's `EventSource` resumes by itself.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// The name that a client gives itself.
+const CLIENT_ID: &str = "client_id";
 /// The longest name that a client can give itself, in characters.
 const MAX_CLIENT_ID_CHARS: usize = 128;
 /// The longest that a poll can be held back.
@@ -24,7 +27,13 @@ pub(crate) struct StreamQuery {
     pub(crate) resume: Resume,
     /// The reader opens compressed frames.
     pub(crate) frames: bool,
+    /// What the client calls itself, for the roll-out.
+    pub(crate) client_id: Option<String>,
 }
+
+/// Of the query of `GET /events/health`, what the client calls itself. Whatever else stands there is ignored:
+/// those who ask whether a server is well ask in many ways.
+pub(crate) struct ClientId(pub(crate) Option<String>);
 
 /// The query of `GET /events/poll`.
 #[derive(Debug, PartialEq)]
@@ -48,7 +57,7 @@ impl StreamQuery {
         let mut resume_id = Once::new("last_event_id");
         let mut from = Once::new("from");
         let mut frames = Once::new("frames");
-        let mut client_id = Once::new("client_id");
+        let mut client_id = Once::new(CLIENT_ID);
         for pair in pairs(query) {
             let Pair { name, value } = pair?;
             match name.as_str() {
@@ -56,7 +65,7 @@ impl StreamQuery {
                 "last_event_id" => resume_id.set(value)?,
                 "from" => from.set(value)?,
                 "frames" => frames.set(value)?,
-                "client_id" => client_id.set(check_client_id(value)?)?,
+                CLIENT_ID => client_id.set(check_client_id(value)?)?,
                 _ => return Err(Problem::UnknownParameter { name }),
             }
         }
@@ -72,7 +81,7 @@ impl StreamQuery {
             Some(Err(_)) => Resume::Unreadable,
             None => resume(resume_id.value.as_deref(), from)?,
         };
-        Ok(Self { topics: topics.at_least_one()?, resume, frames })
+        Ok(Self { topics: topics.at_least_one()?, resume, frames, client_id: client_id.value })
     }
 }
 
@@ -82,7 +91,7 @@ impl PollQuery {
         let mut cursor = Once::new("cursor");
         let mut from = Once::new("from");
         let mut wait = Once::new("wait");
-        let mut client_id = Once::new("client_id");
+        let mut client_id = Once::new(CLIENT_ID);
         for pair in pairs(query) {
             let Pair { name, value } = pair?;
             match name.as_str() {
@@ -90,7 +99,7 @@ impl PollQuery {
                 "cursor" => cursor.set(value)?,
                 "from" => from.set(value)?,
                 "wait" => wait.set(value)?,
-                "client_id" => client_id.set(check_client_id(value)?)?,
+                CLIENT_ID => client_id.set(check_client_id(value)?)?,
                 _ => return Err(Problem::UnknownParameter { name }),
             }
         }
@@ -151,6 +160,15 @@ impl FromRequestParts<Hub> for PublishQuery {
     }
 }
 
+impl<S: Sync> FromRequestParts<S> for ClientId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let mut named = pairs(query_of(parts)).flatten().filter(|pair| pair.name == CLIENT_ID);
+        Ok(Self(named.next().map(|pair| pair.value).filter(|id| !id.is_empty())))
+    }
+}
+
 fn query_of(parts: &Parts) -> &str {
     parts.uri.query().unwrap_or_default()
 }
@@ -206,8 +224,8 @@ impl Once {
     }
 }
 
-/// The name that a client gives itself. Nothing hangs on it: it is for whoever reads the requests, such as a proxy's
-/// log, and nobody may be told by it who a client is.
+/// The name that a client gives itself. It is for whoever reads the requests, such as a proxy's log, and for the
+/// roll-out. Nobody may be told by it who a client is.
 fn check_client_id(text: String) -> Result<String, Problem> {
     // Counted no further than to the limit, since it may be as long as the whole query.
     let n_chars = text.chars().take(MAX_CLIENT_ID_CHARS + 1).count();

@@ -6,9 +6,9 @@ use super::vanished::look_out;
 use axum::Router;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
@@ -18,6 +18,11 @@ use tokio::time::timeout;
 
 /// How long a client may take to send the head of a request, and an idle connection to send another.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// What the head of a request may take: a request line of 64 KiB, some thousands of topics, and cookies. More
+/// gets 431.
+const MAX_HEAD_BYTES: usize = 96 * 1024;
+/// How many headers a request may have. More get 431.
+const MAX_HEADERS: usize = 100;
 /// How much the kernel, or HTTP/2, buffers for a stream. What a slow reader has not had yet should stay in the
 /// log, where it can be given up; on a link of 100 ms this still carries over 1 MB a second.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
@@ -41,7 +46,12 @@ enum Left {
 }
 
 /// Answers the requests of a connection until it ends, one way or another.
-pub(super) async fn run(socket: TcpStream, router: Router, lane: Entrance, mut stopping: watch::Receiver<bool>) {
+pub(super) async fn run(
+    (socket, peer): (TcpStream, SocketAddr),
+    router: Router,
+    lane: Entrance,
+    mut stopping: watch::Receiver<bool>,
+) {
     if let Err(err) = set_up(&socket) {
         tracing::debug!(%err, "a socket option was refused");
     }
@@ -51,8 +61,8 @@ pub(super) async fn run(socket: TcpStream, router: Router, lane: Entrance, mut s
         known = timeout(HEAD_TIMEOUT, begins_with_preface(&socket)) => known,
     };
     let ended = match begins_with_preface {
-        Ok(Ok(false)) => http1(socket, router, lane, stopped).await,
-        Ok(Ok(true)) => http2(socket, router, stopped).await,
+        Ok(Ok(false)) => http1((socket, peer), router, lane, stopped).await,
+        Ok(Ok(true)) => http2((socket, peer), router, stopped).await,
         // It said nothing at all.
         Ok(Err(_)) | Err(_) => return,
     };
@@ -80,14 +90,18 @@ async fn begins_with_preface(socket: &TcpStream) -> io::Result<bool> {
 }
 
 /// HTTP/2 by prior knowledge. Its streams run as ordinary bodies: there is no socket to take over.
-async fn http2(socket: TcpStream, router: Router, stopped: impl Future<Output = ()>) -> hyper::Result<()> {
+async fn http2(
+    (socket, peer): (TcpStream, SocketAddr),
+    router: Router,
+    stopped: impl Future<Output = ()>,
+) -> hyper::Result<()> {
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
         .max_send_buf_size(SEND_BUFFER_BYTES)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
-        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(socket), Intercept::new(router, peer, None));
     let mut connection = pin!(connection);
     tokio::select! {
         ended = &mut connection => ended,
@@ -99,16 +113,18 @@ async fn http2(socket: TcpStream, router: Router, stopped: impl Future<Output = 
 }
 
 async fn http1(
-    socket: TcpStream,
+    (socket, peer): (TcpStream, SocketAddr),
     router: Router,
     lane: Entrance,
     mut stopped: Pin<&mut impl Future<Output = ()>>,
 ) -> hyper::Result<()> {
     let aside = Aside::default();
-    let service = Intercept::new(router, lane.is_open().then(|| Aside::clone(&aside)));
+    let service = Intercept::new(router, peer, lane.is_open().then(|| Aside::clone(&aside)));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(socket), service);
     let mut is_stopping = false;
     let left = poll_fn(|context| {

@@ -3,12 +3,15 @@
 //! The router answers every request in full. An answer with a stream that the lean lane can write is
 //! put aside for the connection's driver, and hyper waits for it in vain: so it writes nothing, and
 //! the driver can take the socket away from it.
+//!
+//! On its way in, each request is told the other end of its connection, as `axum::serve` can do.
 
 use super::head;
 use crate::coding::Coding;
 use crate::stream::{EventStream, Taken, Takeover};
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -16,6 +19,7 @@ use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use std::convert::Infallible;
 use std::future::pending;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -33,13 +37,14 @@ pub(super) type Aside = Arc<Mutex<Option<Handover>>>;
 
 pub(super) struct Intercept {
     router: TowerToHyperService<Router>,
+    peer: SocketAddr,
     /// `None`: there is no lean lane.
     aside: Option<Aside>,
 }
 
 impl Intercept {
-    pub(super) fn new(router: Router, aside: Option<Aside>) -> Self {
-        Self { router: TowerToHyperService::new(router), aside }
+    pub(super) fn new(router: Router, peer: SocketAddr, aside: Option<Aside>) -> Self {
+        Self { router: TowerToHyperService::new(router), peer, aside }
     }
 }
 
@@ -48,12 +53,13 @@ impl Service<Request<Incoming>> for Intercept {
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let coding = match (request.method(), request.version()) {
             (&Method::GET, Version::HTTP_11) => Some(Coding::Chunked),
             (&Method::GET, Version::HTTP_10) => Some(Coding::Identity),
             _ => None,
         };
+        request.extensions_mut().insert(ConnectInfo(self.peer));
         let answer = self.router.call(request);
         let aside = self.aside.clone();
         Box::pin(async move {

@@ -65,8 +65,8 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
         tokio::select! {
             () = &mut requested => break,
             accepted = listener.accept() => match accepted {
-                Ok((socket, _)) => {
-                    connections.spawn(connection::run(socket, router.clone(), lane.entrance(), stopping.subscribe()));
+                Ok((socket, peer)) => {
+                    connections.spawn(connection::run((socket, peer), router.clone(), lane.entrance(), stopping.subscribe()));
                 }
                 Err(err) => accept_failed(&err).await,
             },

@@ -6,9 +6,9 @@ use super::takeover::Slot;
 use super::{EventStream, Next, Packing, StreamPlace, Takeover, script};
 use crate::coding::Coding;
 use crate::hub::Hub;
-use crate::limits::Permit;
 use crate::membership::Membership;
 use crate::metrics::{Count, Counts, OpenStream, Told};
+use crate::stream_permits::StreamPermit;
 use crate::subscription::{Ended, Subscription, called_off};
 use axum::body::Body;
 use bytes::Bytes;
@@ -142,7 +142,7 @@ struct Writer {
     heartbeat: Option<Interval>,
     rotate: Option<Pin<Box<Sleep>>>,
     closed: bool,
-    _permit: Permit,
+    _permit: StreamPermit,
 }
 
 /// What wakes a stream.

@@ -13,8 +13,8 @@ pub(crate) use packing::{Next, Packing, PackingKind, StreamPlace};
 pub(crate) use takeover::{Taken, Takeover};
 
 use crate::coding::Chunk;
-use crate::limits::Permit;
 use crate::metrics::OpenStream;
+use crate::stream_permits::StreamPermit;
 use crate::subscription::Subscription;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -26,12 +26,12 @@ pub(crate) struct EventStream {
     pub(crate) opening: Chunk,
     pub(crate) packing: Packing,
     /// Held for as long as the stream lives, like the next.
-    pub(crate) permit: Permit,
+    pub(crate) permit: StreamPermit,
     pub(crate) counted: OpenStream,
 }
 
 impl EventStream {
-    pub(crate) fn new(mut subscription: Subscription, packing: Packing, permit: Permit) -> Self {
+    pub(crate) fn new(mut subscription: Subscription, packing: Packing, permit: StreamPermit) -> Self {
         let (hub, keys) = (subscription.hub(), subscription.membership().keys());
         let counted = hub.count_stream(keys);
         let opening = packing.opening(&script::opening(&mut subscription));
@@ -39,18 +39,20 @@ impl EventStream {
     }
 }
 
+/// What stands in the head of every stream.
+pub(crate) const STREAM_HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::VARY, HeaderValue::from_static("accept-encoding")),
+    // nginx collects a response before it passes it on, unless it is told not to.
+    (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+];
+
 impl IntoResponse for EventStream {
     fn into_response(self) -> Response {
-        const HEADERS: [(HeaderName, HeaderValue); 4] = [
-            (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-            (header::VARY, HeaderValue::from_static("accept-encoding")),
-            // nginx collects a response before it passes it on, unless it is told not to.
-            (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
-        ];
         let content_encoding = self.packing.content_encoding();
         let (body, takeover) = body::of(self);
-        let mut response = (HEADERS, body).into_response();
+        let mut response = (STREAM_HEADERS, body).into_response();
         if let Some(name) = content_encoding {
             response.headers_mut().insert(header::CONTENT_ENCODING, name);
         }

@@ -7,7 +7,7 @@ use crate::config::HubConfig;
 use crate::environment;
 use crate::hub::Hub;
 use crate::subscription::{Ended, Subscription};
-use heartwire_protocol::control::{Closing, Connected, Gap, Heartbeat};
+use heartwire_protocol::control::{Closing, ClosingReason, Connected, Gap, Heartbeat};
 use heartwire_protocol::{Control, Cursor, PROTOCOL_VERSION, Retry, encode};
 use std::time::Duration;
 
@@ -59,11 +59,23 @@ pub(crate) fn closing(ended: Ended, position: Cursor, hub: &Hub) -> Vec<u8> {
     let retry = environment::random_part(away);
     let reason = ended.closing_reason();
     tracing::debug!(?reason, %position, "stream ends");
+    last_words(reason, retry, Some(position))
+}
+
+/// All that a stream says to a reader who is refused one. `resume_point`: what the reader came with.
+pub(crate) fn refusal(reason: ClosingReason, retry: Duration, resume_point: Option<Cursor>) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode::comment("heartwire", &mut out);
+    out.extend(last_words(reason, retry, resume_point));
+    out
+}
+
+fn last_words(reason: ClosingReason, retry: Duration, position: Option<Cursor>) -> Vec<u8> {
     let closing = Control::Closing(Closing { reason, retry_ms: whole_millis(retry) });
     let mut out = Vec::new();
     // For a bare EventSource, which does not read what `closing` says.
     encode::retry(Retry::new(retry), &mut out);
-    encode::event(&closing.to_event(Some(position.into())), &mut out);
+    encode::event(&closing.to_event(position.map(Into::into)), &mut out);
     out
 }
 

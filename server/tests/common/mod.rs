@@ -3,6 +3,8 @@
 // Each test crate uses a part of this, and to clippy it is no test itself.
 #![allow(dead_code, unused_imports, unused_macros, clippy::unwrap_used)]
 
+#[cfg(feature = "cli")]
+pub(crate) mod process;
 mod server;
 
 pub(crate) use server::{Chunks, Lane, Server, eventually, in_both_lanes, request};

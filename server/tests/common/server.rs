@@ -63,7 +63,10 @@ impl Server {
         let router = layered(heartwire::router(hub.clone()));
         let address = listener.local_addr().unwrap();
         let task = match lane {
-            Lane::Plain => tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }),
+            Lane::Plain => {
+                let service = router.into_make_service_with_connect_info::<SocketAddr>();
+                tokio::spawn(async move { axum::serve(listener, service).await.unwrap() })
+            }
             Lane::Lean => {
                 let never = Shutdown::when(hub.clone(), std::future::pending());
                 tokio::spawn(heartwire::serve(listener, router, never))

@@ -140,6 +140,15 @@ impl Effective {
     }
 }
 
+/// The names of the settings in which two configurations differ.
+pub(super) fn changed(from: &ServeConfig, to: &ServeConfig) -> impl Iterator<Item = &'static str> {
+    let (mut from, mut to) = (from.clone(), to.clone());
+    SETTINGS
+        .iter()
+        .filter(move |setting| (setting.field)(&mut from).get() != (setting.field)(&mut to).get())
+        .map(|setting| setting.name)
+}
+
 fn preset_layer(reader: &mut Reader<ServeConfig>, preset: Preset) -> Result<Layer, Failure> {
     let machine = machine::read();
     let Machine { available_bytes, n_cores } = machine;

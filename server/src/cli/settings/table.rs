@@ -1,10 +1,10 @@
 //! The one list of settings.
 //!
-//! A setting is a field of [`ServeConfig`] or [`HubConfig`], with its text and its default there, and a row
+//! A setting is a field of [`ServeConfig`] or of a configuration in it, with its text and its default there, and a row
 //! here. The name of the field is its name in a file, as a flag and in the environment.
 
 use super::value::Field;
-use crate::config::{HubConfig, LogConfig, ServeConfig, WatchConfig};
+use crate::config::{HubConfig, LimitsConfig, LogConfig, ServeConfig, WatchConfig};
 use documented::DocumentedFields;
 use std::sync::LazyLock;
 
@@ -50,6 +50,11 @@ pub(super) static SETTINGS: LazyLock<Vec<Setting<ServeConfig>>> = LazyLock::new(
             (stringify!($name), $value_name, text::<LogConfig>(stringify!($name)), |c| &mut c.log.$name)
         };
     }
+    macro_rules! limits {
+        ($name:ident, $value_name:literal) => {
+            (stringify!($name), $value_name, text::<LimitsConfig>(stringify!($name)), |c| &mut c.limits.$name)
+        };
+    }
     let server = under(
         "Server",
         [
@@ -65,6 +70,7 @@ pub(super) static SETTINGS: LazyLock<Vec<Setting<ServeConfig>>> = LazyLock::new(
         "Streams",
         [
             hub!(enable_sse, "BOOL"),
+            hub!(rollout_percent, "PERCENT"),
             hub!(heartbeat_interval, "SECONDS"),
             hub!(max_connections, "COUNT"),
             hub!(connection_timeout, "SECONDS"),
@@ -73,7 +79,6 @@ pub(super) static SETTINGS: LazyLock<Vec<Setting<ServeConfig>>> = LazyLock::new(
             hub!(max_subscriber_idle_time, "SECONDS"),
             hub!(stream_compression, "BOOL"),
             hub!(compress_min_bytes, "BYTES"),
-            hub!(max_topics_per_request, "COUNT"),
             hub!(topic_rules, "TABLES"),
         ],
     );
@@ -88,7 +93,21 @@ pub(super) static SETTINGS: LazyLock<Vec<Setting<ServeConfig>>> = LazyLock::new(
             hub!(event_ttl, "SECONDS"),
             hub!(topic_ttl, "SECONDS"),
             hub!(cleanup_interval, "SECONDS"),
+        ],
+    );
+    let limits = under(
+        "Limits",
+        [
+            hub!(soft_refusals, "BOOL"),
+            hub!(max_connections_per_ip, "COUNT"),
+            hub!(max_connections_per_identity, "COUNT"),
+            limits!(rate_limit_calls, "COUNT"),
+            limits!(rate_limit_period, "SECONDS"),
+            limits!(trusted_proxies, "NETWORKS"),
+            hub!(max_topics, "COUNT"),
+            hub!(max_topics_per_request, "COUNT"),
             hub!(max_body_bytes, "BYTES"),
+            hub!(body_timeout, "SECONDS"),
         ],
     );
     let watching = under(
@@ -105,7 +124,7 @@ pub(super) static SETTINGS: LazyLock<Vec<Setting<ServeConfig>>> = LazyLock::new(
             log!(otlp_endpoint, "URL"),
         ],
     );
-    server.chain(streams).chain(history).chain(watching).collect()
+    server.chain(streams).chain(limits).chain(history).chain(watching).collect()
 });
 
 type Row = (&'static str, &'static str, &'static str, fn(&mut ServeConfig) -> &mut dyn Field);
@@ -126,10 +145,15 @@ mod tests {
 
     #[test]
     fn every_field_is_a_setting() {
-        const PARTS: [&str; 3] = ["hub", "log", "watch"];
-        let fields =
-            [HubConfig::FIELD_NAMES, LogConfig::FIELD_NAMES, ServeConfig::FIELD_NAMES, WatchConfig::FIELD_NAMES]
-                .concat();
+        const PARTS: [&str; 4] = ["hub", "limits", "log", "watch"];
+        let fields = [
+            HubConfig::FIELD_NAMES,
+            LimitsConfig::FIELD_NAMES,
+            LogConfig::FIELD_NAMES,
+            ServeConfig::FIELD_NAMES,
+            WatchConfig::FIELD_NAMES,
+        ]
+        .concat();
         let fields: BTreeSet<&str> = fields.into_iter().filter(|field| !PARTS.contains(field)).collect();
         let settings: BTreeSet<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
         assert_eq!(fields, settings);

@@ -4,7 +4,7 @@
 //! written as a file has it. What is read says what was wrong with it so that its setting's name can
 //! stand in front: "must be true or false".
 
-use crate::config::{LogFormat, LogLevel, OtlpEndpoint, Preset, SlowReaders};
+use crate::config::{LogFormat, LogLevel, OtlpEndpoint, Preset, SlowReaders, TrustedProxy};
 use config::{Value, ValueKind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -59,6 +59,7 @@ impl Text for LogLevel {}
 impl Text for OtlpEndpoint {}
 impl Text for Preset {}
 impl Text for SlowReaders {}
+impl Text for TrustedProxy {}
 
 impl<T: Text> Content for T {
     fn read(given: &Value) -> Result<Self, String> {

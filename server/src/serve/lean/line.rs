@@ -3,10 +3,10 @@
 //! It owns at most the rest of one batch. Whatever else it has not sent yet stays in the log.
 
 use super::calendar::Tick;
-use crate::limits::Permit;
 use crate::metrics::OpenStream;
 use crate::serve::vanished::look_out;
 use crate::stream::{Packing, StreamPlace};
+use crate::stream_permits::StreamPermit;
 use crate::subscription::Ended;
 use axum::body::Body;
 use bytes::{Buf, Bytes};
@@ -18,7 +18,7 @@ const MAX_STRAY_BYTES: u32 = 1024 * 1024;
 
 pub(super) struct Line {
     // Given back before the socket closes: whoever sees the end can come again.
-    _permit: Permit,
+    _permit: StreamPermit,
     pub(super) counted: OpenStream,
     _body: Body,
     pub(super) socket: TcpStream,
@@ -72,7 +72,7 @@ impl Line {
         (packing, place): (Packing, StreamPlace),
         state: State,
         switched_off_total: Option<u64>,
-        (permit, counted, body): (Permit, OpenStream, Body),
+        (permit, counted, body): (StreamPermit, OpenStream, Body),
     ) -> Self {
         Self {
             _permit: permit,
@@ -207,10 +207,10 @@ fn gone(err: &io::Error) -> Sent {
 mod tests {
     use super::*;
     use crate::WatchConfig;
-    use crate::limits::Permits;
     use crate::metrics::Metrics;
     use crate::serve::lean::calendar::Calendar;
     use crate::standing::Standing;
+    use crate::stream_permits::tests::permit;
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 
@@ -226,7 +226,6 @@ mod tests {
         let (socket, _) = listener.accept().unwrap();
         socket.set_nonblocking(true).unwrap();
         let state = State::Open { heartbeat_at: Tick::NEVER, rotate_at: Tick::NEVER };
-        let permit = Permits::new(None).acquire().unwrap();
         let metrics = Arc::new(Metrics::new(&WatchConfig::default()));
         let socket = TcpStream::from_std(socket);
         (
@@ -236,7 +235,7 @@ mod tests {
                 (Packing::Plain, StreamPlace::new(Standing::new(0, None))),
                 state,
                 None,
-                (permit, OpenStream::new(metrics, Box::default()), Body::empty()),
+                (permit(), OpenStream::new(metrics, Box::default()), Body::empty()),
             ),
             client,
         )
