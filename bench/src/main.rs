@@ -8,6 +8,7 @@
 //!   `publishers`; `ledger` keeps its books. `wire` counts bytes.
 //! - `payload` and `stamp`: what is published, and how it is known again. `call`, `body` and
 //!   `http`: as much of HTTP as is needed.
+//! - `requests`: beside the comparison, what streams save in requests.
 //! - `soak`: beside the comparison, one server for many minutes, whose readers come and go.
 //! - `samples`, `machine`, `results`: the figures; `table` and `picture` show them.
 //!
@@ -32,6 +33,7 @@ mod proc_fs;
 mod publisher;
 mod publishers;
 mod reader;
+mod requests;
 mod results;
 mod samples;
 mod server;
@@ -54,6 +56,7 @@ use crate::machine::Machine;
 use crate::measures::{Bench, Stage};
 use crate::peers::{Peer, Places};
 use crate::plan::{MAX_OPEN_FILES, Plan};
+use crate::requests::RequestArgs;
 use crate::results::{PeerResults, Results};
 use crate::soak::SoakArgs;
 use crate::stop::Stop;
@@ -88,6 +91,8 @@ struct Args {
 enum Chore {
     /// Many readers come and go for many minutes: is anything lost, doubled or leaked?
     Soak(SoakArgs),
+    /// How many requests do streams save against polls every two seconds?
+    Requests(RequestArgs),
 }
 
 fn main() -> ExitCode {
@@ -111,6 +116,7 @@ fn run(args: Args) -> Result<bool> {
             raise_file_limit(soak_args.n_readers())?;
             soak::soak(soak_args, &places, &stop)
         }
+        Some(Chore::Requests(args)) => requests::requests(args, &stop).map(|()| true),
         None => compare(args, &places, &stop).map(|()| true),
     }
 }

@@ -36,6 +36,7 @@ told_in_both_browsers! {
     a_stream_by_fetch_has_the_pages_headers_and_hears_the_status,
     polling_takes_over_while_the_page_is_switched_off_and_gives_back,
     a_plain_event_source_understands_the_stream,
+    a_reader_that_is_refused_says_why_and_comes_back_by_itself,
     the_readmes_example_for_a_bundled_page_runs,
     the_readmes_example_for_a_script_tag_runs,
     the_demo_page_shows_the_host_and_the_piped_lines,

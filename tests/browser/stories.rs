@@ -267,6 +267,49 @@ pub(crate) async fn a_plain_event_source_understands_the_stream(browser: &Browse
     Ok(())
 }
 
+pub(crate) async fn a_reader_that_is_refused_says_why_and_comes_back_by_itself(browser: &Browser) -> Result<()> {
+    let stage = Stage::set(browser, &["--max-connections", "1"]).await?;
+    browser
+        .run(
+            "window.plain = (name) => { \
+               const source = new EventSource('events?topic=t'); \
+               for (const type of ['connected', 'closing', 'message']) { \
+                 source.addEventListener(type, ({ data }) => window.story.push(`${name} ${type} ${data.slice(0, 33)}`)); } \
+               return source; }; \
+             window.holder = plain('holder');",
+        )
+        .await?;
+    browser.wait_for("story.some((line) => line.startsWith('holder connected'))").await?;
+    for options in ["topics: 't'", "topics: 't', transport: 'fetch'"] {
+        browser.run(&format!("story.length = 0; record({{ {options}, from: 'earliest' }})")).await?;
+        browser.wait_for("story.includes('waiting too-many-connections')").await?;
+        ensure!(browser.run("return story.includes('open')").await? == false, "it never was open: {options}");
+        if options.contains("fetch") {
+            break;
+        }
+        browser.run("stream.close()").await?;
+    }
+    browser.run("window.refused = plain('refused')").await?;
+    browser
+        .wait_for("story.some((line) => line.startsWith('refused closing {\"reason\":\"too-many-connections'))")
+        .await?;
+
+    // One place for the two of them: whoever has it gives it up again.
+    stage.publish(0, 3).await?;
+    browser.run("holder.close()").await?;
+    browser.wait_for("stream.state === 'open' || story.some((line) => line.startsWith('refused connected'))").await?;
+    if browser.run("return stream.state === 'open'").await? == true {
+        saw_exactly(browser, 3).await?;
+        browser.run("stream.close()").await?;
+        browser.wait_for("story.some((line) => line.startsWith('refused connected'))").await?;
+    } else {
+        browser.run("refused.close()").await?;
+        browser.wait_for("stream.state === 'open'").await?;
+        saw_exactly(browser, 3).await?;
+    }
+    Ok(())
+}
+
 pub(crate) async fn the_readmes_example_for_a_bundled_page_runs(browser: &Browser) -> Result<()> {
     // The import map does what a bundler does: it finds the package by its name.
     let page = format!(

@@ -1,5 +1,6 @@
-//! Sets up the peers, builds what is Rust, and becomes the benchmark: `cargo xtask bench`. The soak is a
-//! part of the same program and needs no peer: `cargo xtask soak`.
+//! Sets up the peers, builds what is Rust, and becomes the benchmark: `cargo xtask bench`. The soak and
+//! the count of requests are parts of the same program and need no peer: `cargo xtask soak`,
+//! `cargo xtask requests`.
 //!
 //! A peer that this machine cannot have is left out by the benchmark itself, with a sentence; the
 //! reason why it could not be set up is told here.
@@ -24,9 +25,9 @@ pub(crate) fn bench(flags: &[String]) -> Result<()> {
     start::become_program(built()?.args(flags))
 }
 
-/// Soaks the server; `flags` go to the soak as they are.
-pub(crate) fn soak(flags: &[String]) -> Result<()> {
-    start::become_program(built()?.arg("soak").args(flags))
+/// What the program can do beside; `flags` go there as they are.
+pub(crate) fn chore(name: &str, flags: &[String]) -> Result<()> {
+    start::become_program(built()?.arg(name).args(flags))
 }
 
 /// The benchmark, built together with the server.

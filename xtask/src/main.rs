@@ -58,6 +58,12 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         flags: Vec<String>,
     },
+    /// How many requests do streams save against polls every two seconds?
+    Requests {
+        /// --clients 20, --minutes 5, --rate 1 (events a second)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
     /// Check formatting, lints, documentation and licences
     Ci,
 }
@@ -69,7 +75,8 @@ fn main() -> ExitCode {
         Chore::Build => client::build(),
         Chore::Size => size::size(),
         Chore::Bench { flags } => bench::bench(&flags),
-        Chore::Soak { flags } => bench::soak(&flags),
+        Chore::Soak { flags } => bench::chore("soak", &flags),
+        Chore::Requests { flags } => bench::chore("requests", &flags),
         Chore::Ci => ci::ci(),
     };
     match done {
