@@ -23,7 +23,7 @@ fn place(key: &str) -> usize {
     // Not the standard library's hasher: it may be another one in the next release.
     let mut hasher = SipHasher13::new();
     hasher.write(key.as_bytes());
-    (u128::from(hasher.finish()) * 100 >> u64::BITS) as usize
+    ((u128::from(hasher.finish()) * 100) >> u64::BITS) as usize
 }
 
 #[cfg(test)]

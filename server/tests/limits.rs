@@ -8,7 +8,8 @@ mod common;
 use axum::body::Body;
 use axum::http::Request;
 use common::{Chunks, Lane, Server, Stream, answer, get, hub, in_both_lanes, poll, publish, refusal, request, send};
-use heartwire::{ClientAddress, Hub, HubConfig};
+use heartwire::auth::{Identity, Rights};
+use heartwire::{ClientAddress, Hub, HubConfig, TopicPattern};
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -111,6 +112,22 @@ async fn a_bare_event_source_is_refused_by_a_stream_that_tells_it_when_to_come_b
         let response = ask_from(&hub, address, "text/event-stream, application/json").await;
         assert_eq!(refusal(response).await.1, reason, "whoever understands a status gets it");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_identity_has_its_places_wherever_it_comes_from() {
+    let hub = hub(HubConfig { max_connections_per_identity: Some(1), ..HubConfig::default() });
+    let rights = Rights { read: vec![TopicPattern::parse("*").unwrap()], ..Rights::default() };
+    let ask = async |subject: &str| {
+        let mut request = Request::get("/events?topic=a").body(Body::empty()).unwrap();
+        request.extensions_mut().insert(Identity::new(rights.clone()).with_subject(subject));
+        send(&hub, request).await
+    };
+    let stream = Stream::of(ask("ada").await).opened().await;
+    assert_eq!(refusal(ask("ada").await).await, (429, "too-many-of-identity".into()));
+    Stream::of(ask("bob").await).opened().await;
+    drop(stream);
+    Stream::of(ask("ada").await).opened().await;
 }
 
 #[tokio::test(start_paused = true)]
