@@ -5,7 +5,7 @@
 
 #![cfg(all(feature = "cli", unix))]
 // To clippy, a helper of tests is no test.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod common;
 
