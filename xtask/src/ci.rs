@@ -4,8 +4,8 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::shell;
 use crate::toolchain::{Toolchain, cargo};
+use crate::{shell, tree};
 
 /// Runs every check, also after one has failed.
 pub(crate) fn ci() -> Result<()> {
@@ -39,6 +39,12 @@ fn checks() -> Result<Vec<(&'static str, Command)>> {
     } else {
         println!("licences and sources: not checked, since cargo-deny is not installed");
     }
+    if shell::find("promtool", &[]).is_some() {
+        checks.push(("alert rules", alert_rules()));
+    } else {
+        // A test compares their names with what a hub exposes, so only their grammar goes unchecked.
+        println!("alert rules: not checked, since promtool is not installed");
+    }
     Ok(checks)
 }
 
@@ -64,4 +70,10 @@ fn licences() -> Command {
     let mut deny = cargo("deny");
     deny.args(["check", "bans", "licenses", "sources"]);
     deny
+}
+
+fn alert_rules() -> Command {
+    let mut promtool = Command::new("promtool");
+    promtool.current_dir(tree::root()).args(["check", "rules", "deploy/prometheus/heartwire.rules.yml"]);
+    promtool
 }
