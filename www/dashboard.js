@@ -6,7 +6,7 @@ import { History } from './history.js';
 import { Link } from './link.js';
 import * as stats from './stats.js';
 import { Status } from './status.js';
-import { Ends, Refusals, Topics } from './tables.js';
+import { Ends, Refusals, Slow, Topics } from './tables.js';
 
 const byId = (id) => document.getElementById(id);
 
@@ -21,6 +21,7 @@ const status = new Status(byId('link'), link, ['stats']);
 const parts = [
   new Figures(byId('figures'), byId('pool')),
   new Topics(byId('topics'), byId('topics-count')),
+  new Slow(byId('slow')),
   new Refusals(byId('refusals'), byId('refusals-count')),
   new Ends(byId('ends')),
 ];

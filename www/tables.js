@@ -2,7 +2,7 @@
 // that a selection in it lives as long as its text. Cells are text, never markup: topics are others' words.
 
 import { element } from './element.js';
-import { bytes, count, rate, timeOfDay } from './format.js';
+import { bytes, count, rate, span, timeOfDay } from './format.js';
 
 class Table {
   #body;
@@ -50,6 +50,24 @@ export class Topics {
     );
     const busiest = top.length < topics.count ? `the busiest ${top.length} of ` : '';
     this.#note.textContent = topics.count ? `${busiest}${count(topics.count)}` : '';
+  }
+}
+
+export class Slow {
+  #table;
+
+  constructor(body) {
+    this.#table = new Table(body);
+  }
+
+  show({ now: { slow_readers: slow } }) {
+    this.#table.rows(
+      slow.map(({ address, topics, blocked_for_s: seconds }) => [
+        address ?? 'unknown',
+        topics.join(', '),
+        span(seconds * 1_000),
+      ]),
+    );
   }
 }
 

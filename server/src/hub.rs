@@ -17,6 +17,7 @@ use crate::topics::{Bounds, TopicKey, Topics};
 use heartwire_protocol::{Cursor, Data, Epoch, EventType, Topic};
 use parking_lot::RwLock;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -320,8 +321,8 @@ impl Hub {
     }
 
     /// Counts a stream of some topics while what is returned lives.
-    pub(crate) fn count_stream(&self, keys: &[TopicKey]) -> OpenStream {
-        OpenStream::new(Arc::clone(&self.inner.metrics), self.topics().read().audiences(keys))
+    pub(crate) fn count_stream(&self, keys: &[TopicKey], address: Option<IpAddr>) -> OpenStream {
+        OpenStream::new(Arc::clone(&self.inner.metrics), self.topics().read().audiences(keys), address)
     }
 
     /// Whether a load balancer should send clients here: it takes events, and does not let its readers go.

@@ -262,7 +262,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let answer = RefusalAnswer { detail: self.detail(), code: self.code().into() };
         let mut response = (self.status(), Json(answer)).into_response();
-        response.extensions_mut().insert(Refusal::new(self.code()));
+        response.extensions_mut().insert(Refusal::new(self.code(), self.status()));
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_s() {

@@ -17,7 +17,6 @@ use slab::Slab;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -119,7 +118,7 @@ struct Slot {
     bell: Arc<Bell>,
     n_readers: usize,
     used_at: Instant,
-    audience: Audience,
+    audience: Arc<Audience>,
     n_events: u64,
     rate: Rate,
 }
@@ -233,7 +232,7 @@ impl Topics {
     }
 
     /// Who counts the streams of some topics.
-    pub(crate) fn audiences(&self, keys: &[TopicKey]) -> Box<[Audience]> {
+    pub(crate) fn audiences(&self, keys: &[TopicKey]) -> Box<[Arc<Audience>]> {
         keys.iter().map(|key| Arc::clone(&self.slots[key.0].audience)).collect()
     }
 
@@ -249,7 +248,7 @@ impl Topics {
 
     /// How many topics there are, and the figures of those where most happens.
     pub(crate) fn busiest(&self, n_most: usize, now: Instant) -> (usize, Vec<TopicFigures>) {
-        let figures = |slot: &Slot| (slot.rate.per_second(now), slot.audience.load(Ordering::Relaxed), slot.n_events);
+        let figures = |slot: &Slot| (slot.rate.per_second(now), slot.audience.n_streams(), slot.n_events);
         let mut slots: Vec<(&Slot, _)> = self
             .slots
             .iter()
@@ -387,7 +386,7 @@ impl Topics {
             bell: Arc::default(),
             n_readers: 0,
             used_at: now,
-            audience: Audience::default(),
+            audience: Audience::new(topic.clone()),
             n_events: 0,
             rate: Rate::new(now),
         };

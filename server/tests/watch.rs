@@ -148,16 +148,21 @@ async fn a_reader_that_takes_nothing_is_seen(lane: Lane) {
     let _stuck = server.send(&common::request("topic=a", "")).await;
     server.has_streams(1).await;
     let large = "x".repeat(100_000);
-    let mut was_seen = false;
+    let (mut was_seen, mut longest) = (false, 0.0_f64);
     for _ in 0..4_000 {
         if server.hub.active_connections() == 0 {
             break;
         }
         publish(&server.hub, "a", [large.as_str()]).await;
         was_seen |= metrics(&server.hub).await["sse_connections_blocked"] == 1.0;
+        // It may end between the two looks.
+        if let Some(slow) = stats(&server.hub).await["slow_readers"].get(0) {
+            assert_eq!(slow["topics"][0], "a");
+            longest = longest.max(slow["blocked_for_s"].as_f64().unwrap());
+        }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    assert!(was_seen);
+    assert!(was_seen && longest >= 0.2, "{longest} s");
     server.has_streams(0).await;
     let hub = &server.hub;
     let mut now = metrics(hub).await;

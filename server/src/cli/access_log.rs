@@ -4,6 +4,7 @@
 //! answer and stands in every line that is logged on behalf of the request. Lines have the path and never
 //! the query, where tickets stand, and nothing of any body.
 
+use crate::client_address::ClientAddress;
 use crate::metrics::Refusal;
 use axum::Router;
 use axum::extract::Request;
@@ -47,10 +48,11 @@ async fn log(request: Request, next: Next) -> Response {
     let span = error_span!("request", request_id = id, method = %request.method(), path = request.uri().path());
     #[cfg(feature = "otlp")]
     super::otlp::join_trace(&span, request.headers());
+    let client = ClientAddress::of(request.extensions());
     let began_at = Instant::now();
     async {
         let response = next.run(request).await;
-        tell(&response, began_at);
+        tell(&response, client, began_at);
         response
     }
     .instrument(span)
@@ -59,15 +61,16 @@ async fn log(request: Request, next: Next) -> Response {
 
 /// What was answered as it should be is worth a line only to whoever asks for it: a busy hub would write
 /// little else. Refusals are worth one, and what is wrong with the server a warning.
-fn tell(response: &Response, began_at: Instant) {
+fn tell(response: &Response, client: Option<ClientAddress>, began_at: Instant) {
     let status = response.status();
     let took_ms = began_at.elapsed().as_secs_f64() * 1e3;
     let code = response.extensions().get::<Refusal>().map(|refusal| refusal.code());
+    let client = client.map(|ClientAddress(address)| address.to_string());
     let status_code = status.as_u16();
     // A level must be known when this is compiled.
     macro_rules! line {
         ($level:ident) => {
-            tracing::$level!(target: TARGET, status = status_code, code, took_ms, "answered")
+            tracing::$level!(target: TARGET, status = status_code, code, client, took_ms, "answered")
         };
     }
     // That streaming is switched off, or that all places are taken, is the operator's own will.

@@ -74,7 +74,7 @@ fn app(config: &ServeConfig, hub: Hub) -> Router {
     let app = app
         .layer(from_fn_with_state(hub.clone(), soft_refusal::soften))
         .layer(from_fn_with_state(guard, guard::check))
-        .layer(from_fn_with_state(hub, refusals::count))
-        .layer(from_fn_with_state(trusted_proxies, client_address::find));
-    access_log::layered(app)
+        .layer(from_fn_with_state(hub, refusals::count));
+    // Outermost, since the log and the figures tell who the client is.
+    access_log::layered(app).layer(from_fn_with_state(trusted_proxies, client_address::find))
 }

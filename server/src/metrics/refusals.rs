@@ -20,13 +20,15 @@ const N_RECENT: usize = 20;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Refusal {
     code: &'static str,
+    status: StatusCode,
     is_counted: bool,
 }
 
 impl Refusal {
-    /// `code`: the stable word that the client was given.
-    pub(crate) fn new(code: &'static str) -> Self {
-        Self { code, is_counted: false }
+    /// `code`: the stable word that the client was given. `status`: what it was given with it, or would have
+    /// been if it did not need a softer word.
+    pub(crate) fn new(code: &'static str, status: StatusCode) -> Self {
+        Self { code, status, is_counted: false }
     }
 
     pub(crate) fn code(self) -> &'static str {
@@ -116,10 +118,9 @@ impl Refusals {
 
 impl Metrics {
     fn count_refusal(&self, asked: Asked, response: &mut Response, address: Option<IpAddr>) {
-        let status = response.status();
         let Some(refusal) = response.extensions_mut().get_mut::<Refusal>() else { return };
         if !std::mem::replace(&mut refusal.is_counted, true) && self.is_on() {
-            self.refusals.add(asked, refusal.code, status, address);
+            self.refusals.add(asked, refusal.code, refusal.status, address);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::counts::{Count, Counts};
 use super::latency::Latency;
+use super::open_stream::SlowReader;
 use super::process;
 use super::refusals::RecentRefusal;
 use crate::environment;
@@ -34,6 +35,7 @@ pub(crate) struct Snapshot {
     /// What was refused, by what was asked for and by code.
     refusals: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     recent_refusals: Vec<RecentRefusal>,
+    slow_readers: Vec<SlowReader>,
     topics: TopicsFigures,
 }
 
@@ -98,7 +100,8 @@ impl Snapshot {
             refusals.entry(asked.as_str()).or_default().insert(code, n);
         }
         let (active, max) = (hub.active_connections() as u64, hub.config().max_connections.map(|max| max as u64));
-        let (count, top) = hub.topics().read().busiest(N_TOPICS, Instant::now());
+        let now = Instant::now();
+        let (count, top) = hub.topics().read().busiest(N_TOPICS, now);
         Self {
             time_ms: environment::wall_clock_ms(),
             enabled: hub.is_enabled(),
@@ -130,6 +133,7 @@ impl Snapshot {
             gaps: metrics.gaps.lock().clone(),
             refusals,
             recent_refusals: metrics.refusals.recent(),
+            slow_readers: metrics.streams.slow(now),
             topics: TopicsFigures { count, top },
         }
     }

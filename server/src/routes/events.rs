@@ -3,6 +3,7 @@
 use super::accept_encoding;
 use super::query::StreamQuery;
 use crate::auth::Caller;
+use crate::client_address::ClientAddress;
 use crate::hub::Hub;
 use crate::problem::Problem;
 use crate::stream::{EventStream, Packing};
@@ -27,9 +28,10 @@ pub(super) async fn stream(
         return Err(Problem::NoRoomForTopic);
     }
     let permit = hub.stream_permit(&holder)?;
+    let address = holder.address.map(|ClientAddress(address)| address);
     let subscription = hub.subscribe(&query.topics, query.resume);
     let packing = packing(&query, &hub, &headers);
-    Ok(EventStream::new(subscription.ending_with_the_switch(switched_off_total), packing, permit))
+    Ok(EventStream::new(subscription.ending_with_the_switch(switched_off_total), packing, permit, address))
 }
 
 impl From<Full> for Problem {

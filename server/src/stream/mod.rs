@@ -18,6 +18,7 @@ use crate::stream_permits::StreamPermit;
 use crate::subscription::Subscription;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use std::net::IpAddr;
 
 /// One stream, ready to be written by whoever comes to do it.
 pub(crate) struct EventStream {
@@ -31,9 +32,15 @@ pub(crate) struct EventStream {
 }
 
 impl EventStream {
-    pub(crate) fn new(mut subscription: Subscription, packing: Packing, permit: StreamPermit) -> Self {
+    /// `address`: of the client, for whoever watches.
+    pub(crate) fn new(
+        mut subscription: Subscription,
+        packing: Packing,
+        permit: StreamPermit,
+        address: Option<IpAddr>,
+    ) -> Self {
         let (hub, keys) = (subscription.hub(), subscription.membership().keys());
-        let counted = hub.count_stream(keys);
+        let counted = hub.count_stream(keys, address);
         let opening = packing.opening(&script::opening(&mut subscription));
         Self { subscription, opening, packing, permit, counted }
     }

@@ -235,7 +235,7 @@ mod tests {
                 (Packing::Plain, StreamPlace::new(Standing::new(0, None))),
                 state,
                 None,
-                (permit(), OpenStream::new(metrics, Box::default()), Body::empty()),
+                (permit(), OpenStream::new(metrics, Box::default(), None), Body::empty()),
             ),
             client,
         )
