@@ -11,6 +11,10 @@ pub(crate) const CHUNK_FRAME_BYTES: usize = 12;
 /// The chunk that ends a body.
 const LAST_CHUNK: Bytes = Bytes::from_static(b"0\r\n\r\n");
 
+/// An extension of an answer that must not be compressed: its size would tell of secrets in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeepAsIs;
+
 /// Some bytes of a body, ready as a chunk.
 #[derive(Debug, Clone)]
 pub(crate) struct Chunk {

@@ -15,14 +15,16 @@
 //! - [`HubConfig`] and [`ServeConfig`] hold every setting.
 //!
 //! Cargo features: `cli` (default) builds the `heartwire` binary and what only it needs; `client` is
-//! the native subscriber. A service that only mounts the router switches both off by
-//! `default-features = false`.
+//! the native subscriber; `tls`, the server over TLS. A service that only mounts the router switches all
+//! of them off by `default-features = false`.
 
 pub mod auth;
 mod bell;
 mod client_address;
 mod coding;
 mod config;
+#[cfg(feature = "cli")]
+mod edges;
 mod entry;
 mod environment;
 mod forgotten;
@@ -56,13 +58,16 @@ pub mod client;
 
 pub use client_address::ClientAddress;
 pub use config::{
-    ConfigError, HubConfig, LimitsConfig, LogConfig, LogFormat, LogLevel, Machine, OtlpEndpoint, Preset, ServeConfig,
-    SlowReaders, TopicPattern, TopicPatternError, TopicRule, TrustedProxy, WatchConfig,
+    ConfigError, EdgesConfig, HostName, HubConfig, LimitsConfig, LogConfig, LogFormat, LogLevel, Machine, Origin,
+    OtlpEndpoint, PathPrefix, Preset, PresetValue, ServeConfig, SlowReaders, TopicPattern, TopicPatternError,
+    TopicRule, TrustedProxy, WatchConfig, WebNameError,
 };
 pub use entry::Entry;
 pub use hub::{Hub, PublishError};
 pub use routes::{admin_router, router, watch_router};
 pub use serve::{Shutdown, listen, serve};
+#[cfg(feature = "tls")]
+pub use serve::{Tls, TlsError, serve_tls};
 pub use subscription::{Delivery, Ended, Resume, Subscription};
 
 pub use heartwire_protocol::control::{Gap, GapReason};

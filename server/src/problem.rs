@@ -212,8 +212,12 @@ impl Problem {
             Self::AdminOnly => "Only whoever runs this hub may do this".into(),
             Self::NotFound => "There is nothing at this path".into(),
             Self::MethodNotAllowed => "This path does not know this method; see the Allow header".into(),
-            Self::ForeignOrigin => "A page of another origin may not publish here".into(),
-            Self::ForeignHost => "This server answers only to localhost or a loopback address as its name".into(),
+            Self::ForeignOrigin => {
+                "A page of another origin may not publish here; allow_origins names those that may".into()
+            }
+            Self::ForeignHost => {
+                "This server answers only to localhost, a loopback address and the names in allow_hosts".into()
+            }
         }
     }
 

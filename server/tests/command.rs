@@ -4,94 +4,12 @@
 // To clippy, a helper of tests is no test.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::binary::{Server, heartwire, read_until, run};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
-
-struct Server {
-    process: Child,
-    stdout: BufReader<ChildStdout>,
-    /// `http://127.0.0.1:<port>/`
-    url: String,
-}
-
-fn heartwire(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_heartwire"));
-    command.args(arguments).env_clear().stdin(Stdio::null());
-    command
-}
-
-fn run(arguments: &[&str]) -> Output {
-    heartwire(arguments).output().unwrap()
-}
-
-impl Server {
-    fn start(arguments: &[&str]) -> Self {
-        Self::start_logging(arguments, Stdio::null())
-    }
-
-    fn start_logging(arguments: &[&str], log: impl Into<Stdio>) -> Self {
-        let mut process = heartwire(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(process.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let url = line.trim_end().strip_prefix("heartwire is listening on ").expect(&line).to_owned();
-        Self { process, stdout, url }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let address = self.url.strip_prefix("http://").unwrap().trim_end_matches('/');
-        let socket = TcpStream::connect(address).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        socket
-    }
-
-    fn send(&self, request: &str) -> BufReader<TcpStream> {
-        let mut socket = self.connect();
-        socket.write_all(request.as_bytes()).unwrap();
-        BufReader::new(socket)
-    }
-
-    fn open_stream(&self) -> BufReader<TcpStream> {
-        let mut stream = self.send("GET /events?topic=a HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        read_until(&mut stream, "event: connected");
-        stream
-    }
-
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap();
-        assert!(status.success());
-    }
-
-    /// Waits for the end, and checks that nothing but the ready line was printed.
-    fn ends_well(mut self) {
-        assert!(self.process.wait().unwrap().success());
-        let mut rest = String::new();
-        self.stdout.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest, "");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Fails when it has ended already, as most have.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn read_until(reader: &mut impl BufRead, needle: &str) -> String {
-    let mut text = String::new();
-    while !text.contains(needle) {
-        assert_ne!(reader.read_line(&mut text).unwrap(), 0, "the end comes before {needle:?}: {text}");
-    }
-    text
-}
 
 #[test]
 fn with_no_stream_open_it_stops_at_once() {
@@ -227,7 +145,8 @@ fn a_wrong_start_is_refused_in_one_sentence() {
     check(&["serve", "--preset", "production"], "require_auth must be set to false by name");
     check(&["serve", "--www", "/no/such/folder"], "www must be a folder");
     check(&["tail", "http://127.0.0.1:1/", "--topic", "a", "--base-reconnect-delay", "1e18"], "at most a year");
-    check(&["tail", "https://127.0.0.1/", "--topic", "a"], "https is not built in yet");
+    check(&["tail", "ftp://127.0.0.1/", "--topic", "a"], "only http and https URLs are known");
+    check(&["tail", "https://127.0.0.1/", "--topic", "a", "--ca", "/no/such.pem"], "/no/such.pem cannot be read");
     check(&["publish", "--topic", "$a", "x"], "keeps for itself");
     check(&["publish", "--topic", "a", "--url", "http://127.0.0.1:1/", "x"], "cannot be reached");
     let mut misspelt = heartwire(&["serve"]);
@@ -308,40 +227,15 @@ fn a_wrong_file_is_refused_in_one_sentence_that_names_it() {
     check("/proc/self/mem", "cannot be read: Input/output error");
 }
 
-#[test]
-fn files_are_served_so_that_a_new_build_shows() {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("www");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("index.html"), "<h1>hello</h1>").unwrap();
-    std::fs::write(folder.join("page.wasm"), b"\0asm").unwrap();
-    let server = Server::start(&["--www", folder.to_str().unwrap()]);
-    let get = |path: &str| {
-        let mut text = Vec::new();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        server.send(&request).read_to_end(&mut text).unwrap();
-        String::from_utf8_lossy(&text).into_owned()
-    };
-    let index = get("/");
-    assert!(index.contains("cache-control: no-cache") && index.contains("last-modified:"), "{index}");
-    assert!(index.ends_with("<h1>hello</h1>"), "{index}");
-    assert!(get("/page.wasm").contains("content-type: application/wasm"));
-    assert!(get("/../secret").contains("\"code\":\"not-found\""));
-    assert!(get("/events/health").contains("\"enabled\":true"));
-}
-
 /// The lines that a server logs as JSON while something is done with it.
 fn log_of(arguments: &[&str], act: impl FnOnce(&Server)) -> Vec<serde_json::Value> {
     let log = tempfile::NamedTempFile::new().unwrap();
-    let mut process = heartwire(&[&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"], arguments].concat())
+    let process = heartwire(&[&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"], arguments].concat())
         .stdout(Stdio::piped())
         .stderr(log.reopen().unwrap())
         .spawn()
         .unwrap();
-    let mut stdout = BufReader::new(process.stdout.take().unwrap());
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    let url = line.trim_end().strip_prefix("heartwire is listening on ").unwrap().to_owned();
-    let server = Server { process, stdout, url };
+    let server = Server::of(process);
     act(&server);
     server.signal("-TERM");
     server.ends_well();

@@ -1,6 +1,7 @@
 //! What `publish` and `pipe` have in common: publishing over HTTP.
 
 use super::Failure;
+use crate::client::http;
 use clap::Args;
 use heartwire_protocol::answer::RefusalAnswer;
 use heartwire_protocol::connection::MAX_HINT;
@@ -8,13 +9,11 @@ use heartwire_protocol::{EventType, Topic};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How long an idle connection is kept: less than a server keeps it, so that a request does not run
-/// into a connection that is just being closed.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where and under what to publish.
 #[derive(Debug, Clone, Args)]
@@ -28,6 +27,16 @@ pub(super) struct Target {
     /// Where the hub is, its prefix included
     #[arg(long, default_value = "http://127.0.0.1:8080/", value_parser = parse_url)]
     url: Url,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+/// Whom to trust where the URL begins with https.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Trust {
+    /// PEM file of the only authorities to trust for https [default: those that this machine trusts]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
 }
 
 /// Why a server did not take events.
@@ -61,7 +70,9 @@ impl Publisher {
         if let Some(event_type) = &target.event_type {
             url.query_pairs_mut().append_pair("type", event_type.as_str());
         }
-        let client = Client::builder().timeout(TIMEOUT).pool_idle_timeout(IDLE_TIMEOUT).build();
+        let builder =
+            http::builder(url.scheme(), target.trust.ca.as_deref()).map_err(|err| Failure::of(err.to_string()))?;
+        let client = builder.timeout(TIMEOUT).build();
         Ok(Self { client: client.map_err(|err| Failure::new("cannot set up an HTTP client", &err))?, url })
     }
 
@@ -126,9 +137,8 @@ impl From<PublishFailure> for Failure {
 pub(super) fn parse_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|err| format!("{err}; a URL looks like http://127.0.0.1:8080/"))?;
     match url.scheme() {
-        "http" => Ok(url),
-        "https" => Err("https is not built in yet: use http, or a proxy that speaks TLS".into()),
-        _ => Err("only http URLs are known; one looks like http://127.0.0.1:8080/".into()),
+        "http" | "https" => Ok(url),
+        _ => Err("only http and https URLs are known; one looks like http://127.0.0.1:8080/".into()),
     }
 }
 

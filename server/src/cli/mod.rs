@@ -17,7 +17,6 @@ mod reload;
 mod serve;
 mod settings;
 mod tail;
-mod www;
 
 pub use failure::Failure;
 

@@ -1,8 +1,8 @@
-//! SIGHUP: reads the configuration again, and puts in force what a running server can take.
+//! SIGHUP: reads the configuration and the certificate again, and puts in force what a running server can take.
 
 use super::settings::{Effective, SettingArgs, changed};
-use crate::Hub;
 use crate::config::ServeConfig;
+use crate::{Hub, Tls};
 use std::io;
 
 /// The settings that take effect without a restart.
@@ -10,18 +10,21 @@ const RELOADED: [&str; 2] = ["enable_sse", "rollout_percent"];
 
 /// Listens from now on, in a task that ends with the process. `config`: what the server was started with.
 #[cfg(unix)]
-pub(super) fn on_hangup(args: SettingArgs, config: ServeConfig, hub: Hub) -> io::Result<()> {
+pub(super) fn on_hangup(args: SettingArgs, config: ServeConfig, hub: Hub, tls: Option<Tls>) -> io::Result<()> {
     let mut hangups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
             reload(&args, &config, &hub);
+            if let Some(tls) = &tls {
+                tls.reload_and_tell();
+            }
         }
     });
     Ok(())
 }
 
 #[cfg(not(unix))]
-pub(super) fn on_hangup(_: SettingArgs, _: ServeConfig, _: Hub) -> io::Result<()> {
+pub(super) fn on_hangup(_: SettingArgs, _: ServeConfig, _: Hub, _: Option<Tls>) -> io::Result<()> {
     Ok(())
 }
 

@@ -1,15 +1,16 @@
 //! `heartwire serve`: a hub of its own.
 
 use super::settings::{Effective, SettingArgs};
-use super::{Failure, access_log, host_stats, log, reload, www};
+use super::{Failure, access_log, host_stats, log, reload};
 use crate::client_address;
 use crate::config::ServeConfig;
+use crate::edges::{self, SecurityHeaders};
 use crate::metrics::{feed, refusals};
 use crate::rate_limit::{self, RateLimit};
 use crate::routes::{admin_router, not_found, router, watch_router};
 use crate::serve::guard::{self, Guard};
 use crate::soft_refusal;
-use crate::{Hub, Shutdown};
+use crate::{Hub, Shutdown, Tls};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use clap::Args;
@@ -34,10 +35,11 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let config = effective.config();
     let _traces = log::begin(config)?;
 
+    let tls = tls(&effective)?;
     let hub = Hub::new(config.hub.clone())?;
     // Before the ready line, so that whoever waits for it can stop the server from then on.
     let shutdown = Shutdown::on_signals(hub.clone()).map_err(|err| Failure::new("cannot listen to signals", &err))?;
-    let hangups = reload::on_hangup(args.settings, config.clone(), hub.clone());
+    let hangups = reload::on_hangup(args.settings, config.clone(), hub.clone(), tls.clone());
     hangups.map_err(|err| Failure::new("cannot listen to signals", &err))?;
     let cannot_listen = |err| Failure::new(&format!("cannot listen on {}", config.listen), &err);
     let listener = crate::listen(config.listen).map_err(cannot_listen)?;
@@ -45,36 +47,68 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     if let Some(interval) = config.host_stats_interval {
         host_stats::spawn(hub.clone(), interval)?;
     }
+    let scheme = if tls.is_some() { "https" } else { "http" };
     // A reader of the line may have gone; the server is ready all the same.
-    let _ = writeln!(std::io::stdout(), "heartwire is listening on http://{address}/");
-    crate::serve(listener, app(config, hub), shutdown).await;
+    let _ = writeln!(std::io::stdout(), "heartwire is listening on {scheme}://{address}/");
+    let app = app(config, hub);
+    match tls {
+        None => crate::serve(listener, app, shutdown).await,
+        Some(tls) => {
+            if let Some(interval) = config.edges.tls_check_interval {
+                let tls = tls.clone();
+                tokio::spawn(async move { tls.reload_when_changed(interval).await });
+            }
+            crate::serve_tls(listener, tls, app, shutdown).await;
+        }
+    }
     Ok(())
 }
 
+/// The certificate, if there is to be TLS.
+fn tls(effective: &Effective) -> Result<Option<Tls>, Failure> {
+    let edges = &effective.config().edges;
+    let (Some(cert), Some(key)) = (&edges.tls_cert, &edges.tls_key) else { return Ok(None) };
+    let tls = Tls::read(cert, key).map_err(|err| {
+        let (cert, key) = (effective.origin("tls_cert"), effective.origin("tls_key"));
+        Failure::of(format!("{err} (tls_cert from {cert}; tls_key from {key})"))
+    })?;
+    Ok(Some(tls))
+}
+
 fn app(config: &ServeConfig, hub: Hub) -> Router {
-    let guard = Guard { loopback_only: config.listen.ip().is_loopback() };
+    let is_loopback = config.listen.ip().is_loopback();
     let mut app = router(hub.clone());
-    if guard.loopback_only {
+    if is_loopback {
         // There are no identities yet: on this machine alone is the protection that it needs.
         app = app.merge(admin_router(hub.clone())).merge(watch_router(hub.clone()));
         if hub.config().watch.metrics {
             feed::start(hub.clone());
         }
     }
-    let app = match &config.www {
-        Some(folder) => app.fallback_service(www::files(folder)),
+    let edges = &config.edges;
+    app = match &config.www {
+        Some(folder) => app.fallback_service(edges::files(folder, edges)),
         None => app.fallback(not_found),
     };
     // From the inside out: the last of these is the first that a request passes.
-    let app = match config.limits.rate_limit() {
-        Some((calls, period)) => app.layer(from_fn_with_state(RateLimit::new(calls, period), rate_limit::check)),
-        None => app,
-    };
+    if let Some((calls, period)) = config.limits.rate_limit() {
+        app = app.layer(from_fn_with_state(RateLimit::new(calls, period), rate_limit::check));
+    }
+    app = app.layer(from_fn_with_state(hub.clone(), soft_refusal::soften));
+    if edges.compress_answers {
+        app = app.layer(edges::compression());
+    }
+    if let Some(cors) = edges::cors(&edges.allow_origins) {
+        app = app.layer(cors);
+    }
+    let guard =
+        Guard { loopback_only: is_loopback, hosts: edges.allow_hosts.clone(), origins: edges.allow_origins.clone() };
+    app = app.layer(from_fn_with_state(Arc::new(guard), guard::check));
+    if edges.security_headers {
+        app = app.layer(from_fn_with_state(SecurityHeaders::new(edges, is_loopback), SecurityHeaders::add));
+    }
     let trusted_proxies: Arc<[_]> = config.limits.trusted_proxies.as_slice().into();
-    let app = app
-        .layer(from_fn_with_state(hub.clone(), soft_refusal::soften))
-        .layer(from_fn_with_state(guard, guard::check))
-        .layer(from_fn_with_state(hub, refusals::count));
+    app = app.layer(from_fn_with_state(hub, refusals::count));
     // Outermost, since the log and the figures tell who the client is.
     access_log::layered(app).layer(from_fn_with_state(trusted_proxies, client_address::find))
 }

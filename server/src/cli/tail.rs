@@ -1,7 +1,7 @@
 //! `heartwire tail`: prints events as they come.
 
 use super::Failure;
-use super::http::{parse_topic, parse_url};
+use super::http::{Trust, parse_topic, parse_url};
 use super::settings::Seconds;
 use crate::client::{Subscriber, SubscriberUrl, Update};
 use crate::config::{ConfigError, too_long};
@@ -42,6 +42,8 @@ pub(super) struct TailArgs {
     /// Longest delay before any try to reconnect
     #[arg(long, value_name = "SECONDS", default_value = "30")]
     max_reconnect_delay: Seconds,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -80,8 +82,8 @@ pub(super) async fn run(args: TailArgs) -> Result<(), Failure> {
             seed: crate::environment::random(),
             ..Settings::default()
         };
-        let subscriber = Subscriber::new(url, settings);
-        let subscriber = subscriber.map_err(|err| Failure::new("cannot set up an HTTP client", &err))?;
+        let subscriber = Subscriber::trusting(url, settings, args.trust.ca.as_deref());
+        let subscriber = subscriber.map_err(|err| Failure::of(err.to_string()))?;
         tails.spawn(tail(subscriber, args.json));
     }
     tokio::select! {

@@ -4,9 +4,11 @@
 //! decides nothing. It resumes, opens frames, polls where streams do not get through and climbs back,
 //! because the machine does. Available with the cargo feature `client`.
 
+pub(crate) mod http;
 mod link;
 mod url;
 
+pub use http::HttpError;
 pub use url::{SubscriberUrl, UrlError};
 
 use heartwire_protocol::Moment;
@@ -18,7 +20,7 @@ use link::{Happening, Heard};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::pending;
-use std::time::Duration;
+use std::path::Path;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
@@ -26,9 +28,6 @@ use tokio::time::Instant;
 /// So many happenings may wait to be looked at. Then the links stop reading, and the server is
 /// slowed down by TCP.
 const HEARD_AHEAD: usize = 64;
-/// How long an idle connection is kept: less than a server keeps it, so that a request does not run
-/// into a connection that is just being closed.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a subscriber brings.
 #[derive(Debug)]
@@ -114,15 +113,26 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    /// Begins to connect at the first call of [`next`](Self::next).
+    /// Begins to connect at the first call of [`next`](Self::next). Over TLS it trusts the authorities that
+    /// this machine trusts.
     ///
     /// # Errors
     /// The HTTP client cannot be set up.
-    pub fn new(url: SubscriberUrl, settings: Settings) -> Result<Self, reqwest::Error> {
+    pub fn new(url: SubscriberUrl, settings: Settings) -> Result<Self, HttpError> {
+        Self::trusting(url, settings, None)
+    }
+
+    /// The same, but over TLS it trusts the authorities in a PEM file, and no others. `None`: as
+    /// [`new`](Self::new).
+    ///
+    /// # Errors
+    /// The file cannot be used, or the HTTP client cannot be set up.
+    pub fn trusting(url: SubscriberUrl, settings: Settings, ca: Option<&Path>) -> Result<Self, HttpError> {
+        let http = http::builder(url.scheme(), ca)?.build().map_err(HttpError::Client)?;
         let (hear, heard) = mpsc::channel(HEARD_AHEAD);
         Ok(Self {
             url,
-            http: reqwest::Client::builder().pool_idle_timeout(IDLE_TIMEOUT).build()?,
+            http,
             connection: Connection::new(settings),
             origin: Instant::now(),
             tasks: JoinSet::new(),
@@ -274,6 +284,7 @@ mod tests {
     use axum::{Json, Router};
     use heartwire_protocol::backoff::Backoff;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     fn subscriber(address: &str, settings: Settings) -> Subscriber {
         let url = format!("http://{address}/events?topic=a").parse().unwrap();

@@ -19,7 +19,7 @@ pub struct SubscriberUrl {
 /// The URL cannot be read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UrlError {
-    /// Only http is built in yet.
+    /// It is neither an http nor an https URL.
     NotHttp,
     /// Neither the URL nor the list names a topic.
     NoTopic,
@@ -28,7 +28,7 @@ pub enum UrlError {
 impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotHttp => "only http URLs are known; https is not built in yet",
+            Self::NotHttp => "only http and https URLs are known",
             Self::NoTopic => "name at least one topic, by --topic or as ?topic= in the URL",
         })
     }
@@ -41,14 +41,14 @@ impl SubscriberUrl {
     /// topics beside those that the URL names. A resume point in the URL becomes [`resume`](Self::resume).
     ///
     /// # Errors
-    /// The URL is not an http URL, or no topic is named.
+    /// The URL is neither an http nor an https URL, or no topic is named.
     pub fn new(url: &Url, topics: &[Topic]) -> Result<Self, UrlError> {
         let mut stream = url.clone();
         let pairs: Vec<_> = url.query_pairs().filter(|(name, _)| !OWN_PARAMETERS.contains(&name.as_ref())).collect();
         if topics.is_empty() && !pairs.iter().any(|(name, _)| name == "topic") {
             return Err(UrlError::NoTopic);
         }
-        if url.scheme() != "http" {
+        if !matches!(url.scheme(), "http" | "https") {
             return Err(UrlError::NotHttp);
         }
         let names_the_stream = url.path().trim_end_matches('/').ends_with("/events");
@@ -69,6 +69,10 @@ impl SubscriberUrl {
     #[must_use]
     pub fn resume(&self) -> &Resume {
         &self.resume
+    }
+
+    pub(super) fn scheme(&self) -> &str {
+        self.stream.scheme()
     }
 
     pub(super) fn stream(&self, resume: &Resume) -> Url {
@@ -174,7 +178,7 @@ mod tests {
     fn what_cannot_be_read_from_is_refused() {
         let check = |url: &str| SubscriberUrl::new(&url.parse().unwrap(), &[]).unwrap_err();
         assert_eq!(check("http://hub/"), UrlError::NoTopic);
-        assert_eq!(check("https://hub/?topic=a"), UrlError::NotHttp);
+        assert_eq!(check("ftp://hub/?topic=a"), UrlError::NotHttp);
         assert_eq!(check("mailto:a@example.com?topic=a"), UrlError::NotHttp);
     }
 }

@@ -1,10 +1,12 @@
 //! Every setting, with its unit, its default and what happens at the limit.
 //!
-//! [`HubConfig`] is what a library user sets. [`ServeConfig`] is what the binary adds around it.
+//! [`HubConfig`] is what a library user sets. [`ServeConfig`] is what the binary adds around it, with
+//! [`EdgesConfig`] for what browsers meet.
 //! [`Preset`] names values that go together. All are plain: text, flags, files and the environment become
 //! typed values in the command line, before they come in here. The text over each field is the one that
 //! `heartwire serve --help`, `heartwire config` and docs/configuration.md show.
 
+mod edges;
 mod hub;
 mod limits;
 mod preset;
@@ -13,16 +15,19 @@ mod topic_pattern;
 mod topic_rule;
 mod trusted_proxy;
 mod watch;
+mod web_name;
 
+pub use edges::EdgesConfig;
 pub use hub::HubConfig;
 pub use limits::LimitsConfig;
-pub use preset::{Machine, Preset};
+pub use preset::{Machine, Preset, PresetValue};
 pub use serve::ServeConfig;
 pub use topic_pattern::{TopicPattern, TopicPatternError};
 pub(crate) use topic_rule::PerTopic;
 pub use topic_rule::{SlowReaders, TopicRule};
 pub use trusted_proxy::TrustedProxy;
 pub use watch::{LogConfig, LogFormat, LogLevel, OtlpEndpoint, WatchConfig};
+pub use web_name::{HostName, Origin, PathPrefix, WebNameError};
 
 use std::fmt;
 use std::time::Duration;

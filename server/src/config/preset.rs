@@ -30,6 +30,19 @@ pub struct Machine {
     pub n_cores: usize,
 }
 
+/// A value that a preset sets, as a file has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PresetValue {
+    /// A count, seconds or megabytes.
+    Number(u64),
+    /// A list of words.
+    Words(&'static [&'static str]),
+}
+
+/// Where the pages of a front end that is being worked on come from.
+const DEVELOPMENT_ORIGINS: &[&str] = &["http://localhost:3000", "http://localhost:3001"];
+
 /// What the first four presets set, in the order of their rows.
 const COLUMNS: [&str; 8] = [
     "max_queue_size",
@@ -64,10 +77,15 @@ impl Preset {
         }
     }
 
-    /// The settings by name, as they are written in a file: counts, seconds, megabytes. Only
-    /// [`Preset::Auto`] looks at the machine.
+    /// The settings by name. Only [`Preset::Auto`] looks at the machine.
     #[must_use]
-    pub fn settings(self, machine: Machine) -> Vec<(&'static str, u64)> {
+    pub fn settings(self, machine: Machine) -> Vec<(&'static str, PresetValue)> {
+        let number = |(name, number)| (name, PresetValue::Number(number));
+        let origins = (self == Self::Development).then_some(("allow_origins", PresetValue::Words(DEVELOPMENT_ORIGINS)));
+        self.numbers(machine).into_iter().map(number).chain(origins).collect()
+    }
+
+    fn numbers(self, machine: Machine) -> Vec<(&'static str, u64)> {
         match self {
             Self::Development => row(DEVELOPMENT),
             Self::Production => row(PRODUCTION),
@@ -115,6 +133,15 @@ fn sized(machine: Machine) -> Vec<(&'static str, u64)> {
     ]
 }
 
+impl fmt::Display for PresetValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Words(words) => f.write_str(&words.join(", ")),
+        }
+    }
+}
+
 impl fmt::Display for Preset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -154,7 +181,7 @@ mod tests {
                 ("memory_warning_mb", warning),
                 ("memory_critical_mb", critical),
             ];
-            let settings = Preset::Auto.settings(Machine { available_bytes, n_cores });
+            let settings = Preset::Auto.numbers(Machine { available_bytes, n_cores });
             assert_eq!(settings, expected, "{available_bytes} bytes, {n_cores} cores");
         };
         check(64 * 1024 * MB, 16, [2_000, 1_000, 30, 5_242, 6_225]);

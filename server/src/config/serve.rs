@@ -1,6 +1,6 @@
 //! The settings of the binary around its hub.
 
-use super::{ConfigError, HubConfig, LimitsConfig, LogConfig, Preset, span_problem};
+use super::{ConfigError, EdgesConfig, HubConfig, LimitsConfig, LogConfig, Preset, span_problem};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub struct ServeConfig {
     pub limits: LimitsConfig,
     /// The log that it writes.
     pub log: LogConfig,
+    /// What browsers meet.
+    pub edges: EdgesConfig,
     /// The hub.
     pub hub: HubConfig,
 }
@@ -41,6 +43,7 @@ impl Default for ServeConfig {
             host_stats_interval: None,
             limits: LimitsConfig::default(),
             log: LogConfig::default(),
+            edges: EdgesConfig::default(),
             hub: HubConfig::default(),
         }
     }
@@ -55,6 +58,7 @@ impl ServeConfig {
         self.hub.check()?;
         self.limits.check()?;
         self.log.check()?;
+        self.edges.check()?;
         let refuse = |setting, problem| Err(ConfigError { setting, problem });
         if let Some(problem) = span_problem(self.host_stats_interval) {
             return refuse("host_stats_interval", problem);

@@ -5,6 +5,7 @@
 
 use super::query::PollQuery;
 use crate::auth::Caller;
+use crate::coding::KeepAsIs;
 use crate::entry::Entry;
 use crate::hub::Hub;
 use crate::problem::Problem;
@@ -13,18 +14,14 @@ use crate::topics::BatchLimit;
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use heartwire_protocol::answer::{PollAnswer, PolledEvent};
 use std::sync::Arc;
 
 /// What one answer holds at most; its cursor then points at the last event that it has.
 const ANSWER: BatchLimit = BatchLimit { events: 1_000, bytes: 1024 * 1024, through: u64::MAX };
 
-pub(super) async fn poll(
-    query: PollQuery,
-    caller: Caller,
-    State(hub): State<Hub>,
-) -> Result<impl IntoResponse, Problem> {
+pub(super) async fn poll(query: PollQuery, caller: Caller, State(hub): State<Hub>) -> Result<Response, Problem> {
     caller.check_may_read(&query.topics)?;
     if !hub.has_room_for_topics(&query.topics) {
         return Err(Problem::NoRoomForTopic);
@@ -51,7 +48,11 @@ pub(super) async fn poll(
         Some(Delivery::Gap(_) | Delivery::Ended(_)) => (Vec::new(), begin),
     };
     let answer = PollAnswer { events, cursor: cursor.to_string(), gap };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)))
+    let mut response = ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response();
+    if !hub.config().compresses_streams_of(&query.topics) {
+        response.extensions_mut().insert(KeepAsIs);
+    }
+    Ok(response)
 }
 
 fn polled(entry: &Arc<Entry>) -> PolledEvent {

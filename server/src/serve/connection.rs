@@ -2,6 +2,8 @@
 
 use super::intercept::{Aside, Handover, Intercept};
 use super::lean::{Arrival, Entrance};
+#[cfg(feature = "tls")]
+use super::tls::Tls;
 use super::vanished::look_out;
 use axum::Router;
 use hyper::server::conn::{http1, http2};
@@ -12,6 +14,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -39,10 +42,15 @@ const MAX_CONCURRENT_STREAMS: u32 = 1_000;
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What requests come over.
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Socket for S {}
+
 /// How hyper's part of a connection ended.
-enum Left {
+enum Left<S> {
     Ended(hyper::Result<()>),
-    TakenOver(Handover),
+    TakenOver(Handover, S),
 }
 
 /// Answers the requests of a connection until it ends, one way or another.
@@ -52,20 +60,54 @@ pub(super) async fn run(
     lane: Entrance,
     mut stopping: watch::Receiver<bool>,
 ) {
-    if let Err(err) = set_up(&socket) {
-        tracing::debug!(%err, "a socket option was refused");
-    }
+    set_up(&socket);
     let mut stopped = pin!(async { drop(stopping.wait_for(|stopping| *stopping).await) });
     let begins_with_preface = tokio::select! {
         () = &mut stopped => return,
         known = timeout(HEAD_TIMEOUT, begins_with_preface(&socket)) => known,
     };
-    let ended = match begins_with_preface {
-        Ok(Ok(false)) => http1((socket, peer), router, lane, stopped).await,
-        Ok(Ok(true)) => http2((socket, peer), router, stopped).await,
+    match begins_with_preface {
+        Ok(Ok(false)) => {
+            let aside = lane.is_open().then(Aside::default);
+            match http1((socket, peer), router, aside, stopped).await {
+                Left::Ended(ended) => tell(ended),
+                Left::TakenOver(handover, socket) => hand_in(handover, socket, &lane),
+            }
+        }
+        Ok(Ok(true)) => tell(http2((socket, peer), router, stopped).await),
         // It said nothing at all.
-        Ok(Err(_)) | Err(_) => return,
+        Ok(Err(_)) | Err(_) => {}
+    }
+}
+
+/// The same over TLS. There is no socket for the lean lane to write to, so streams run as ordinary bodies.
+#[cfg(feature = "tls")]
+pub(super) async fn run_tls(
+    (socket, peer): (TcpStream, SocketAddr),
+    tls: Tls,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+) {
+    set_up(&socket);
+    let mut stopped = pin!(async { drop(stopping.wait_for(|stopping| *stopping).await) });
+    let accepted = tokio::select! {
+        () = &mut stopped => return,
+        accepted = timeout(HEAD_TIMEOUT, tls.accept(socket)) => accepted,
     };
+    match accepted {
+        Ok(Ok((stream, true))) => tell(http2((stream, peer), router, stopped).await),
+        Ok(Ok((stream, false))) => {
+            if let Left::Ended(ended) = http1((stream, peer), router, None, stopped).await {
+                tell(ended);
+            }
+        }
+        // Among others, whoever speaks plain HTTP here, or does not trust the certificate.
+        Ok(Err(err)) => tracing::debug!(%err, "a handshake failed"),
+        Err(_) => tracing::debug!("a handshake took too long"),
+    }
+}
+
+fn tell(ended: hyper::Result<()>) {
     if let Err(err) = ended {
         // Clients leave in every way there is: no news for anyone but a debugger.
         tracing::debug!(%err, "a connection ended");
@@ -89,9 +131,9 @@ async fn begins_with_preface(socket: &TcpStream) -> io::Result<bool> {
     }
 }
 
-/// HTTP/2 by prior knowledge. Its streams run as ordinary bodies: there is no socket to take over.
-async fn http2(
-    (socket, peer): (TcpStream, SocketAddr),
+/// HTTP/2. Its streams run as ordinary bodies: there is no socket to take over.
+async fn http2<S: Socket>(
+    (socket, peer): (S, SocketAddr),
     router: Router,
     stopped: impl Future<Output = ()>,
 ) -> hyper::Result<()> {
@@ -112,20 +154,19 @@ async fn http2(
     }
 }
 
-async fn http1(
-    (socket, peer): (TcpStream, SocketAddr),
+/// HTTP/1. `aside`: where a stream is put for which the socket is to be taken over; `None` if none is.
+async fn http1<S: Socket>(
+    (socket, peer): (S, SocketAddr),
     router: Router,
-    lane: Entrance,
+    aside: Option<Aside>,
     mut stopped: Pin<&mut impl Future<Output = ()>>,
-) -> hyper::Result<()> {
-    let aside = Aside::default();
-    let service = Intercept::new(router, peer, lane.is_open().then(|| Aside::clone(&aside)));
+) -> Left<S> {
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(socket), service);
+        .serve_connection(TokioIo::new(socket), Intercept::new(router, peer, aside.clone()));
     let mut is_stopping = false;
     let left = poll_fn(|context| {
         if !is_stopping && stopped.as_mut().poll(context).is_ready() {
@@ -133,27 +174,31 @@ async fn http1(
             Pin::new(&mut connection).graceful_shutdown();
         }
         if let Poll::Ready(ended) = Pin::new(&mut connection).poll(context) {
-            return Poll::Ready(Left::Ended(ended));
+            return Poll::Ready(Err(ended));
         }
-        aside.lock().take().map_or(Poll::Pending, |handover| Poll::Ready(Left::TakenOver(handover)))
+        let handover = aside.as_ref().and_then(|aside| aside.lock().take());
+        handover.map_or(Poll::Pending, |handover| Poll::Ready(Ok(handover)))
     });
-    let Handover { head, coding, stream, body } = match left.await {
-        Left::Ended(ended) => return ended,
-        Left::TakenOver(handover) => handover,
-    };
-    // What hyper has read behind the request goes with its buffers: it is no business of a stream.
-    match into_lean(connection.into_parts().io.into_inner()) {
+    match left.await {
+        Err(ended) => Left::Ended(ended),
+        // What hyper has read behind the request goes with its buffers: it is no business of a stream.
+        Ok(handover) => Left::TakenOver(handover, connection.into_parts().io.into_inner()),
+    }
+}
+
+fn hand_in(Handover { head, coding, stream, body }: Handover, socket: TcpStream, lane: &Entrance) {
+    match into_lean(socket) {
         Ok(socket) => lane.hand_in(Arrival { socket, head, coding, stream, body }),
         Err(err) => tracing::debug!(%err, "a socket cannot be taken over"),
     }
-    Ok(())
 }
 
-fn set_up(socket: &TcpStream) -> io::Result<()> {
+fn set_up(socket: &TcpStream) {
     // Events are small and already batched: waiting for more only makes them late.
-    socket.set_nodelay(true)?;
+    if let Err(err) = socket.set_nodelay(true) {
+        tracing::debug!(%err, "a socket option was refused");
+    }
     look_out(socket, true);
-    Ok(())
 }
 
 /// A socket as the lane takes it: it never blocks, and no reactor but the lane's own watches it.

@@ -4,6 +4,7 @@
 //! can post to it across origins, and by a name that it makes resolve to 127.0.0.1 it can even read
 //! from it as if it were its own origin. Programs such as curl send no `Origin` and are not affected.
 
+use crate::config::{HostName, Origin};
 use crate::problem::Problem;
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
@@ -11,23 +12,32 @@ use axum::http::{HeaderMap, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-/// What is refused.
-#[derive(Debug, Clone, Copy)]
+/// What is refused, and what is let in all the same.
+#[derive(Debug, Clone)]
 pub(crate) struct Guard {
     /// The listener is on loopback, so whoever calls it by another name means no good.
     pub(crate) loopback_only: bool,
+    /// Names that are as good as this machine's own.
+    pub(crate) hosts: Vec<HostName>,
+    /// Origins whose pages may publish.
+    pub(crate) origins: Vec<Origin>,
 }
 
 impl Guard {
-    fn judge(self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    fn judge(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         let host = host(uri, headers);
         // A request without any name does not come from a browser.
-        if self.loopback_only && host.as_ref().is_some_and(|host| !host.as_ref().is_ok_and(is_loopback)) {
+        let is_ours = |host: &Authority| is_loopback(host) || self.hosts.iter().any(|name| name.is(host.host()));
+        if self.loopback_only && host.as_ref().is_some_and(|host| !host.as_ref().is_ok_and(is_ours)) {
             return Err(Problem::ForeignHost);
         }
         let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
         if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            return Ok(());
+        }
+        if self.origins.iter().any(|allowed| allowed.as_str() == origin) {
             return Ok(());
         }
         let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://")?.1.parse::<Authority>().ok());
@@ -40,7 +50,7 @@ impl Guard {
 }
 
 /// The middleware.
-pub(crate) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+pub(crate) async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     match guard.judge(request.method(), request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
@@ -67,13 +77,17 @@ mod tests {
     use super::*;
 
     fn judge(loopback_only: bool, method: Method, host: &str, origin: &str) -> Result<(), Problem> {
+        judge_by(Guard { loopback_only, hosts: Vec::new(), origins: Vec::new() }, method, host, origin)
+    }
+
+    fn judge_by(guard: Guard, method: Method, host: &str, origin: &str) -> Result<(), Problem> {
         let mut headers = HeaderMap::new();
         for (name, value) in [(header::HOST, host), (header::ORIGIN, origin)] {
             if !value.is_empty() {
                 headers.insert(name, value.parse().unwrap());
             }
         }
-        Guard { loopback_only }.judge(&method, &Uri::from_static("/events?topic=t"), &headers)
+        guard.judge(&method, &Uri::from_static("/events?topic=t"), &headers)
     }
 
     #[test]
@@ -102,5 +116,25 @@ mod tests {
         check("", "https://hub.example", Err(Problem::ForeignOrigin));
         assert_eq!(judge(false, Method::GET, "hub.example", "https://evil.example"), Ok(()));
         assert_eq!(judge(true, Method::PUT, "localhost", "http://evil.example"), Err(Problem::ForeignOrigin));
+    }
+
+    #[test]
+    fn names_and_origins_that_the_operator_allows_are_let_in_and_no_others() {
+        let guard = || Guard {
+            loopback_only: true,
+            hosts: vec!["hub.example".parse().unwrap()],
+            origins: vec!["https://app.example".parse().unwrap()],
+        };
+        let check = |host: &str, origin: &str, expected: Result<(), Problem>| {
+            assert_eq!(judge_by(guard(), Method::POST, host, origin), expected, "{host} {origin}");
+        };
+        check("Hub.example:8443", "", Ok(()));
+        check("localhost:8080", "https://app.example", Ok(()));
+        check("hub.example", "https://app.example", Ok(()));
+        check("other.example", "https://app.example", Err(Problem::ForeignHost));
+        check("hub.example.evil.example", "", Err(Problem::ForeignHost));
+        for origin in ["http://app.example", "https://app.example:8443", "https://app.example.evil.example", "null"] {
+            check("localhost", origin, Err(Problem::ForeignOrigin));
+        }
     }
 }

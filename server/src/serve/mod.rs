@@ -10,6 +10,8 @@ mod intercept;
 mod lean;
 mod listener;
 mod shutdown;
+#[cfg(feature = "tls")]
+mod tls;
 mod vanished;
 
 #[cfg(feature = "cli")]
@@ -17,13 +19,16 @@ pub(crate) mod guard;
 
 pub use listener::listen;
 pub use shutdown::Shutdown;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
 
 use axum::Router;
-use lean::Lane;
+use lean::{Entrance, Lane};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -55,6 +60,44 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// # }
 /// ```
 pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
+    let run = |connection, lane, stopping| connection::run(connection, router.clone(), lane, stopping);
+    accept_until_stopped(listener, shutdown, run).await;
+}
+
+/// [`serve`], over TLS. Clients choose between HTTP/2 and HTTP/1.1.
+///
+/// Streams run as ordinary bodies: each takes a task and the buffers of TLS and HTTP, some tens of
+/// kilobytes. Where readers are many, a proxy that ends TLS in front of [`serve`] carries more of them.
+///
+/// ```no_run
+/// use heartwire::{Hub, Shutdown, Tls};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let tls = Tls::read("cert.pem", "key.pem")?;
+/// let renewed = tls.clone();
+/// tokio::spawn(async move { renewed.reload_when_changed(Duration::from_secs(60)).await });
+///
+/// let hub = Hub::default();
+/// let listener = heartwire::listen("127.0.0.1:8443".parse()?)?;
+/// heartwire::serve_tls(listener, tls, heartwire::router(hub.clone()), Shutdown::on_signals(hub)?).await;
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "tls")]
+pub async fn serve_tls(listener: TcpListener, tls: Tls, router: Router, shutdown: Shutdown) {
+    let run = |connection, _, stopping| connection::run_tls(connection, tls.clone(), router.clone(), stopping);
+    accept_until_stopped(listener, shutdown, run).await;
+}
+
+async fn accept_until_stopped<Connection>(
+    listener: TcpListener,
+    shutdown: Shutdown,
+    run: impl Fn((TcpStream, SocketAddr), Entrance, watch::Receiver<bool>) -> Connection,
+) where
+    Connection: Future<Output = ()> + Send + 'static,
+{
     let Shutdown { hub, requested, forced } = shutdown;
     let (mut requested, mut forced) = (requested, pin!(forced));
     let (stopping, _) = watch::channel(false);
@@ -65,8 +108,8 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
         tokio::select! {
             () = &mut requested => break,
             accepted = listener.accept() => match accepted {
-                Ok((socket, peer)) => {
-                    connections.spawn(connection::run((socket, peer), router.clone(), lane.entrance(), stopping.subscribe()));
+                Ok(connection) => {
+                    connections.spawn(run(connection, lane.entrance(), stopping.subscribe()));
                 }
                 Err(err) => accept_failed(&err).await,
             },

@@ -4,6 +4,10 @@
 #![allow(dead_code, unused_imports, unused_macros, clippy::unwrap_used)]
 
 #[cfg(feature = "cli")]
+pub(crate) mod binary;
+#[cfg(feature = "tls")]
+pub(crate) mod certificate;
+#[cfg(feature = "cli")]
 pub(crate) mod process;
 mod server;
 

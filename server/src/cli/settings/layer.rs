@@ -7,7 +7,7 @@
 use super::table::Setting;
 use super::value::Field;
 use crate::cli::Failure;
-use config::{Config, Map, Source, Value};
+use config::{Config, Map, Source, Value, ValueKind};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -76,8 +76,12 @@ pub(super) struct Reader<C: 'static> {
 }
 
 impl<C> Reader<C> {
-    /// The numbers of a preset.
-    pub(super) fn preset(&mut self, origin: &str, values: Vec<(&'static str, u64)>) -> Result<Layer, Failure> {
+    /// The values of a preset.
+    pub(super) fn preset(
+        &mut self,
+        origin: &str,
+        values: impl IntoIterator<Item = (&'static str, impl Into<ValueKind>)>,
+    ) -> Result<Layer, Failure> {
         let mut layer = Layer::default();
         for (name, value) in values {
             self.add(&mut layer, name, Value::new(Some(&origin.to_owned()), value))?;
@@ -136,8 +140,10 @@ impl<C> Reader<C> {
     fn toml(&mut self, text: &str, file: &str) -> Result<Layer, Failure> {
         let place = |at: usize| format!("line {} of {file}", text[..at.min(text.len())].matches('\n').count() + 1);
         let table: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(|err| {
-            let place = err.span().map_or_else(|| file.to_owned(), |span| place(span.start));
-            Failure::of(format!("{place} is not TOML: {}", err.message().replace('\n', ", ")))
+            let at = err.span().map(|span| span.start);
+            let key = at.and_then(|at| key_of_line(text, at)).map_or_else(String::new, |key| format!("{key} in "));
+            let place = at.map_or_else(|| file.to_owned(), place);
+            Failure::of(format!("{key}{place} is not TOML: {}", err.message().replace('\n', ", ")))
         })?;
         let mut layer = Layer::default();
         for (key, value) in table {
@@ -172,6 +178,15 @@ impl<C> Reader<C> {
         let likeness = |name: &'static str| ((strsim::jaro_winkler(name, given) * 1_000.0) as u32, name);
         names.map(likeness).max().filter(|(likeness, _)| *likeness >= ALIKE).map(|(_, name)| name)
     }
+}
+
+/// What a line of a file sets, as far as can be told where it is no TOML.
+fn key_of_line(text: &str, at: usize) -> Option<&str> {
+    let begin = text.get(..at)?.rfind('\n').map_or(0, |line_end| line_end + 1);
+    let line = text[begin..].trim_start();
+    let is_of_a_key = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let key = &line[..line.find(|c| !is_of_a_key(c)).unwrap_or(line.len())];
+    (!key.is_empty()).then_some(key)
 }
 
 fn unknown(what: &str, nearest: Option<impl Display>) -> Failure {
@@ -332,9 +347,12 @@ mod tests {
         check("names = 'a b'", "names must be names without spaces at place 1 of the list (from line 1 of f.toml)");
         check("names = ['a', 5]", "names must be a text in quotes at place 2 of the list (from line 1 of f.toml)");
         check("rules = 'x'", "rules must be a list of tables (from line 1 of f.toml)");
-        check("count = 1\n\ncount = 2", "line 3 of f.toml is not TOML: duplicate key");
-        check("count = ", "line 1 of f.toml is not TOML: string values must be quoted, expected literal string");
-        check("count = 1\ncount: 2", "line 2 of f.toml is not TOML: key with no value, expected `=`");
+        check("count = 1\n\ncount = 2", "count in line 3 of f.toml is not TOML: duplicate key");
+        check(
+            "count = ",
+            "count in line 1 of f.toml is not TOML: string values must be quoted, expected literal string",
+        );
+        check("count = 1\ncount: 2", "count in line 2 of f.toml is not TOML: key with no value, expected `=`");
         check("count = 2026-11-21", "count must be a whole number from 0 on (from line 1 of f.toml)");
         check("key = 'x'", "key must be longer (from line 1 of f.toml)");
     }

@@ -111,7 +111,7 @@ impl Effective {
         effective.config().check().map_err(|err| effective.refusal(&err))?;
         match effective.config().www.as_ref().filter(|folder| !folder.is_dir()) {
             Some(folder) => {
-                let origin = effective.0.origin("www");
+                let origin = effective.origin("www");
                 Err(Failure::of(format!("www must be a folder, and {} is none (from {origin})", folder.display())))
             }
             None => Ok(effective),
@@ -120,6 +120,11 @@ impl Effective {
 
     pub(super) fn config(&self) -> &ServeConfig {
         &self.0.config
+    }
+
+    /// Where the value of a setting came from.
+    pub(super) fn origin(&self, name: &str) -> &str {
+        self.0.origin(name)
     }
 
     /// The configuration as a file, each value with its text and where it came from.

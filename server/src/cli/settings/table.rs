@@ -4,7 +4,7 @@
 //! here. The name of the field is its name in a file, as a flag and in the environment.
 
 use super::value::Field;
-use crate::config::{HubConfig, LimitsConfig, LogConfig, ServeConfig, WatchConfig};
+use crate::config::{EdgesConfig, HubConfig, LimitsConfig, LogConfig, ServeConfig, WatchConfig};
 use documented::DocumentedFields;
 use std::sync::LazyLock;
 
@@ -33,6 +33,11 @@ pub(super) static SETTINGS: LazyLock<Vec<Setting<ServeConfig>>> = LazyLock::new(
     macro_rules! serve {
         ($name:ident, $value_name:literal) => {
             (stringify!($name), $value_name, text::<ServeConfig>(stringify!($name)), |c| &mut c.$name)
+        };
+    }
+    macro_rules! edges {
+        ($name:ident, $value_name:literal) => {
+            (stringify!($name), $value_name, text::<EdgesConfig>(stringify!($name)), |c| &mut c.edges.$name)
         };
     }
     macro_rules! hub {
@@ -64,6 +69,22 @@ pub(super) static SETTINGS: LazyLock<Vec<Setting<ServeConfig>>> = LazyLock::new(
             serve!(www, "DIR"),
             serve!(host_stats_interval, "SECONDS"),
             hub!(drain_window, "SECONDS"),
+        ],
+    );
+    let edges = under(
+        "Edges",
+        [
+            edges!(tls_cert, "FILE"),
+            edges!(tls_key, "FILE"),
+            edges!(tls_check_interval, "SECONDS"),
+            edges!(allow_origins, "LIST"),
+            edges!(allow_hosts, "LIST"),
+            edges!(security_headers, "BOOL"),
+            edges!(hsts_max_age, "SECONDS"),
+            edges!(content_security_policy, "POLICY"),
+            edges!(single_page_app, "BOOL"),
+            edges!(immutable_paths, "LIST"),
+            edges!(compress_answers, "BOOL"),
         ],
     );
     let streams = under(
@@ -124,7 +145,7 @@ pub(super) static SETTINGS: LazyLock<Vec<Setting<ServeConfig>>> = LazyLock::new(
             log!(otlp_endpoint, "URL"),
         ],
     );
-    server.chain(streams).chain(limits).chain(history).chain(watching).collect()
+    server.chain(edges).chain(streams).chain(limits).chain(history).chain(watching).collect()
 });
 
 type Row = (&'static str, &'static str, &'static str, fn(&mut ServeConfig) -> &mut dyn Field);
@@ -145,8 +166,9 @@ mod tests {
 
     #[test]
     fn every_field_is_a_setting() {
-        const PARTS: [&str; 4] = ["hub", "limits", "log", "watch"];
+        const PARTS: [&str; 5] = ["edges", "hub", "limits", "log", "watch"];
         let fields = [
+            EdgesConfig::FIELD_NAMES,
             HubConfig::FIELD_NAMES,
             LimitsConfig::FIELD_NAMES,
             LogConfig::FIELD_NAMES,

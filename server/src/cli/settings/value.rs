@@ -4,7 +4,10 @@
 //! written as a file has it. What is read says what was wrong with it so that its setting's name can
 //! stand in front: "must be true or false".
 
-use crate::config::{LogFormat, LogLevel, OtlpEndpoint, Preset, SlowReaders, TrustedProxy};
+use crate::config::{
+    HostName, LogFormat, LogLevel, Origin, OtlpEndpoint, PathPrefix, Preset, PresetValue, SlowReaders, TrustedProxy,
+};
+use axum::http::HeaderValue;
 use config::{Value, ValueKind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -57,6 +60,9 @@ pub(super) trait Text: FromStr<Err: ToString> + ToString {}
 impl Text for LogFormat {}
 impl Text for LogLevel {}
 impl Text for OtlpEndpoint {}
+impl Text for HostName {}
+impl Text for Origin {}
+impl Text for PathPrefix {}
 impl Text for Preset {}
 impl Text for SlowReaders {}
 impl Text for TrustedProxy {}
@@ -147,12 +153,33 @@ impl Content for PathBuf {
     }
 }
 
+impl Content for HeaderValue {
+    fn read(given: &Value) -> Result<Self, String> {
+        let value = text(given).filter(|text| !text.trim().is_empty() && text.is_ascii());
+        value.and_then(|text| text.parse().ok()).ok_or_else(|| "must be a text that fits a header, in one line".into())
+    }
+
+    fn write(&self) -> toml::Value {
+        self.to_str().expect("it was read from a text in ASCII").into()
+    }
+}
+
+impl From<PresetValue> for ValueKind {
+    fn from(value: PresetValue) -> Self {
+        match value {
+            PresetValue::Number(number) => number.into(),
+            PresetValue::Words(words) => Self::Array(words.iter().map(|word| Value::from(*word)).collect()),
+        }
+    }
+}
+
 /// What can be switched off, which is written `off`.
 pub(super) trait Switchable: Content {}
 
 impl Switchable for usize {}
 impl Switchable for Duration {}
 impl Switchable for OtlpEndpoint {}
+impl Switchable for HeaderValue {}
 impl Switchable for PathBuf {}
 impl Switchable for Preset {}
 
