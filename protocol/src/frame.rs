@@ -8,13 +8,12 @@
 use crate::encode;
 #[cfg(feature = "compress")]
 use crate::event::{Data, EventType};
+use crate::inflate::inflate;
 #[cfg(feature = "compress")]
 use base64::{Engine, engine::general_purpose::STANDARD};
 use core::fmt;
 #[cfg(feature = "compress")]
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
 /// Payloads below this many bytes are never compressed unless a server is set otherwise.
 pub const DEFAULT_MIN_BYTES: usize = 1024;
@@ -148,23 +147,11 @@ fn gunzip(gzip: &[u8], max_bytes: usize) -> Result<Vec<u8>, FrameError> {
     if size > deflated.len().saturating_mul(MAX_EXPANSION) {
         return Err(FrameError::CutShort);
     }
-    let mut payload = vec![0; size];
-    inflate(deflated, &mut payload)?;
+    let payload = inflate(deflated, size)?;
     if checksum(&payload) != u32::from_le_bytes([c0, c1, c2, c3]) {
         return Err(FrameError::WrongChecksum);
     }
     Ok(payload)
-}
-
-fn inflate(deflated: &[u8], payload: &mut [u8]) -> Result<(), FrameError> {
-    let mut state = Box::<DecompressorOxide>::default();
-    let flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-    let (status, n_read, n_written) = decompress(&mut state, deflated, payload, 0, flags);
-    match status {
-        TINFLStatus::Done if n_read == deflated.len() && n_written == payload.len() => Ok(()),
-        TINFLStatus::FailedCannotMakeProgress | TINFLStatus::NeedsMoreInput => Err(FrameError::CutShort),
-        _ => Err(FrameError::Corrupt),
-    }
 }
 
 /// [spec] RFC 1952, section 2.3: the fixed header, then what its flags announce.

@@ -9,7 +9,8 @@
 //!
 //! - [`event`]: an event and its checked parts. What has one of these types is fit for the wire.
 //! - [`encode`]: events to bytes. The one place that writes `data:`.
-//! - [`frame`]: large payloads as gzip in base64, and the bounded way back.
+//! - [`frame`]: large payloads as gzip in base64, and the bounded way back, for which `inflate` has the part that
+//!   every page downloads.
 //! - [`decode`]: bytes, in slices of any size, to events, to the letter of the HTML standard.
 //! - [`cursor`]: where a reader stands in the log, as the text of an event id.
 //! - [`control`]: the events that Heartwire itself sends: `connected`, `heartbeat`, `gap`, `closing`.
@@ -30,6 +31,7 @@ pub mod encode;
 pub mod event;
 pub mod frame;
 pub mod heartbeat;
+mod inflate;
 pub mod time;
 
 pub use connection::Connection;
