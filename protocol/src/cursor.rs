@@ -66,7 +66,9 @@ impl FromStr for Cursor {
 
     /// Reads exactly what `Display` writes: no signs, no leading zeros, no capitals.
     fn from_str(text: &str) -> Result<Self, BadCursor> {
-        let (epoch, sequence) = text.split_once('-').ok_or(BadCursor)?;
+        // Not `split_once`, of which a page would download the search for any character in any text.
+        let dash = text.bytes().position(|byte| byte == b'-').ok_or(BadCursor)?;
+        let (epoch, sequence) = (&text[..dash], &text[dash + 1..]);
         Ok(Self { epoch: Epoch(canonical(epoch, 16)?), sequence: canonical(sequence, 10)? })
     }
 }

@@ -17,26 +17,30 @@ use core::time::Duration;
 /// assert_eq!(heard - sent, Duration::from_millis(30));
 /// assert_eq!(sent - heard, Duration::ZERO, "a difference is never negative");
 /// ```
+/// It is kept in whole microseconds: one number is less to compare than the two of a `Duration`, of which a page
+/// would download the difference many times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Moment(Duration);
+pub struct Moment {
+    since_origin_us: u64,
+}
 
 impl Moment {
     /// The moment that lies `since_origin` after the caller's origin.
     #[must_use]
     pub const fn new(since_origin: Duration) -> Self {
-        Self(since_origin)
+        Self { since_origin_us: us(since_origin) }
     }
 
     /// The moment that lies so many milliseconds after the caller's origin.
     #[must_use]
     pub const fn from_millis(since_origin: u64) -> Self {
-        Self(Duration::from_millis(since_origin))
+        Self { since_origin_us: since_origin.saturating_mul(1_000) }
     }
 
     /// The time since the caller's origin.
     #[must_use]
     pub const fn since_origin(self) -> Duration {
-        self.0
+        Duration::from_micros(self.since_origin_us)
     }
 }
 
@@ -45,7 +49,7 @@ impl Add<Duration> for Moment {
 
     /// Saturates: a deadline that is too far away to count is simply never reached.
     fn add(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(span))
+        Self { since_origin_us: self.since_origin_us.saturating_add(us(span)) }
     }
 }
 
@@ -54,8 +58,13 @@ impl Sub for Moment {
 
     /// Saturates at zero: a clock that was set back makes things late, never broken.
     fn sub(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        Duration::from_micros(self.since_origin_us.saturating_sub(earlier.since_origin_us))
     }
+}
+
+/// A span in whole microseconds. One that is too long to count is simply very long.
+const fn us(span: Duration) -> u64 {
+    span.as_secs().saturating_mul(1_000_000).saturating_add(span.subsec_micros() as u64)
 }
 
 /// A part of a span, from nothing at 0 to all of it at 1, in whole microseconds. `Duration::mul_f64` is
