@@ -1,6 +1,7 @@
 // Builds the package from src/ and generated/ into dist/:
-//   heartwire.js         the ES module, with heartwire_bg.wasm beside it
-//   heartwire.script.js  the classic script for a <script> tag, with the WebAssembly inside
+//   heartwire.js         the ES module, with the WebAssembly inside
+//   heartwire.script.js  the classic script for a <script> tag
+//   heartwire.wasm       the WebAssembly by itself, for `init`
 //   react.js and so on   what is imported as heartwire/react; it imports heartwire itself by its name
 //   *.d.ts               the declarations, by the TypeScript compiler
 import { execFile } from 'node:child_process';
@@ -10,9 +11,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
+import { ALPHABET, embed } from './embed.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const wasm = join(here, 'generated/heartwire_bg.wasm');
+const wasm = join(here, 'generated/heartwire.wasm');
 const { version } = JSON.parse(await readFile(join(here, 'package.json'), 'utf8'));
 
 await rm(join(here, 'dist'), { recursive: true, force: true });
@@ -24,7 +26,10 @@ const client = {
   setup: ({ onResolve }) => onResolve({ filter: /^\.\/index\.js$/ }, () => ({ path: 'heartwire', external: true })),
 };
 
-const bundle = (entry, outfile, format, inlinedWasm, more = {}) =>
+const bytes = await readFile(wasm);
+const define = { VERSION: JSON.stringify(version), EMBEDDED_WASM: JSON.stringify(embed(bytes)), ALPHABET: JSON.stringify(ALPHABET) };
+
+const bundle = (entry, outfile, format, more = {}) =>
   build({
     absWorkingDir: here,
     entryPoints: [entry],
@@ -34,9 +39,7 @@ const bundle = (entry, outfile, format, inlinedWasm, more = {}) =>
     minify: true,
     target: 'es2022',
     legalComments: 'none',
-    define: { VERSION: JSON.stringify(version), INLINED_WASM: inlinedWasm },
-    // The glue's own address is dead code where the WebAssembly is inside.
-    logOverride: { 'empty-import-meta': 'silent' },
+    define,
     ...more,
   });
 
@@ -44,13 +47,13 @@ const bundle = (entry, outfile, format, inlinedWasm, more = {}) =>
 const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
 
 const extra = (name) =>
-  bundle(`src/${name}.ts`, `dist/${name}.js`, 'esm', 'undefined', { plugins: [client], external: ['react', 'vue', 'svelte', 'svelte/store'] });
+  bundle(`src/${name}.ts`, `dist/${name}.js`, 'esm', { plugins: [client], external: ['react', 'vue', 'svelte', 'svelte/store'] });
 
 await Promise.all([
-  bundle('src/index.ts', 'dist/heartwire.js', 'esm', 'undefined'),
-  bundle('src/script.ts', 'dist/heartwire.script.js', 'iife', JSON.stringify(await readFile(wasm, 'base64'))),
+  bundle('src/index.ts', 'dist/heartwire.js', 'esm'),
+  bundle('src/script.ts', 'dist/heartwire.script.js', 'iife'),
   ...['help', 'react', 'svelte', 'vue'].map(extra),
-  copyFile(wasm, join(here, 'dist/heartwire_bg.wasm')),
+  copyFile(wasm, join(here, 'dist/heartwire.wasm')),
   // npm packs nothing from outside the package's folder.
   ...['LICENSE-MIT', 'LICENSE-APACHE'].map((name) => copyFile(join(here, '../..', name), join(here, 'dist', name))),
   promisify(execFile)(process.execPath, [compiler, '--project', here]).catch(({ stdout, stderr }) => {

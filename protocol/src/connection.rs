@@ -147,6 +147,13 @@ pub enum Resume {
 pub struct Link(u64);
 
 impl Link {
+    /// The link of this number: for a shell that keeps numbers in the place of links, as one beyond the border
+    /// of a language must. A number that was never given out is as good as that of a link that is over.
+    #[must_use]
+    pub fn numbered(number: u64) -> Self {
+        Self(number)
+    }
+
     /// A number that no other link of this connection has.
     #[must_use]
     pub fn number(self) -> u64 {
@@ -520,6 +527,12 @@ struct Polling {
 enum PollRequest {
     Sent { link: Link, sent_at: Moment, give_up_at: Moment, n_events: u32 },
     Next { at: Moment },
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self::new(Settings::default())
+    }
 }
 
 impl Connection {

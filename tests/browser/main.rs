@@ -35,6 +35,7 @@ told_in_both_browsers! {
     polling_takes_over_by_fetch_too_while_the_server_is_switched_off,
     a_stream_by_fetch_has_the_pages_headers_and_hears_the_status,
     polling_takes_over_while_the_page_is_switched_off_and_gives_back,
+    a_policy_that_forbids_webassembly_costs_features_and_no_event,
     a_plain_event_source_understands_the_stream,
     a_reader_that_is_refused_says_why_and_comes_back_by_itself,
     the_readmes_example_for_a_bundled_page_runs,

@@ -41,6 +41,21 @@ pub(crate) const RECORDER: &str = r#"<!doctype html>
 </script>
 "#;
 
+/// A page whose policy allows its own scripts, and neither inline ones nor WebAssembly. Its script is [`recorder_script`].
+pub(crate) const STRICT_PAGE: &str = r#"<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta http-equiv="content-security-policy" content="script-src 'self'">
+<title>strict recorder</title>
+<script type="module" src="recorder.js"></script>
+"#;
+
+/// The script of [`RECORDER`] by itself.
+pub(crate) fn recorder_script() -> Option<&'static str> {
+    let (_, script) = RECORDER.split_once("<script type=\"module\">")?;
+    Some(script.split_once("</script>")?.0)
+}
+
 /// The payload of event `number`, as [`RECORDER`] checks it: `<number>:<length>:<text>`.
 pub(crate) fn payload(number: u64) -> String {
     // Every third is large enough for a frame; one in a hundred is large.

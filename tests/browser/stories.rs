@@ -1,8 +1,8 @@
 //! What happens to the pair, one story a function.
 
 pub(crate) use crate::dashboard::the_dashboard_moves_tells_of_a_refusal_and_survives_a_restart;
-use crate::page::{RECORDER, payload, strings};
-use anyhow::{Result, ensure};
+use crate::page::{RECORDER, STRICT_PAGE, payload, recorder_script, strings};
+use anyhow::{Context, Result, ensure};
 use heartwire_tests::link::Mood;
 use heartwire_tests::server::{Server, folder_with_page, heartwire};
 use heartwire_tests::{Browser, Link, eventually, part, readme};
@@ -204,6 +204,36 @@ pub(crate) async fn a_stream_by_fetch_has_the_pages_headers_and_hears_the_status
     browser.wait_for("stream.readyState === 2").await?;
     let story = browser.run("return window.story").await?;
     ensure!(strings(&story).ends_with(&["gave-up 404", "error not-found", "not-found 404"]), "{story}");
+    Ok(())
+}
+
+pub(crate) async fn a_policy_that_forbids_webassembly_costs_features_and_no_event(browser: &Browser) -> Result<()> {
+    let folder = folder_with_page(STRICT_PAGE)?;
+    std::fs::write(folder.path().join("recorder.js"), recorder_script().context("the recorder has a script")?)?;
+    let mut server = Server::start(&["--www", &folder.path().display().to_string()]).await?;
+    browser.open(&server.url("/")).await?;
+    browser.wait_for("window.ready").await?;
+    browser
+        .run(
+            "window.warnings = []; console.warn = (...words) => window.warnings.push(String(words[0])); \
+             record({ topics: 'u' }); record({ topics: 't' });",
+        )
+        .await?;
+    browser.wait_for("stream.state === 'open'").await?;
+    let payloads: Vec<String> = (0..50).map(payload).collect();
+    server.publish_all("t", &payloads).await?;
+    saw_exactly(browser, 50).await?;
+    let warnings = browser.run("return window.warnings").await?;
+    ensure!(matches!(strings(&warnings)[..], [one] if one.contains("wasm-unsafe-eval")), "{warnings}");
+
+    server.kill().await?;
+    browser.wait_for("stream.state === 'connecting'").await?;
+    server.restart().await?;
+    browser.wait_for("window.story.includes('gap other-epoch')").await?;
+    server.publish_all("t", &[payload(50)]).await?;
+    saw_exactly(browser, 51).await?;
+    browser.run("stream.close()").await?;
+    ensure!(browser.run("return stream.readyState").await? == 2);
     Ok(())
 }
 

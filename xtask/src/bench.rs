@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::{fresh, setup, shell, start, toolchain, tree};
+use crate::{client, fresh, setup, shell, start, toolchain, tree};
 
 const REQUIREMENTS: &str = "bench/peers/sse-starlette/requirements.txt";
 
@@ -28,6 +28,27 @@ pub(crate) fn bench(flags: &[String]) -> Result<()> {
 /// What the program can do beside; `flags` go there as they are.
 pub(crate) fn chore(name: &str, flags: &[String]) -> Result<()> {
     start::become_program(built()?.arg(name).args(flags))
+}
+
+/// Races the client against its rivals: in Node, then in Chromium and Firefox.
+pub(crate) fn speed() -> Result<()> {
+    let browsers = setup::browsers()?;
+    client::build()?;
+    start::build_server()?;
+    let race = |more: &[&str]| {
+        let mut npm = Command::new("npm");
+        npm.current_dir(tree::root())
+            .args(["run", "--silent", "bench", "--workspace", "client-wasm/js", "--"])
+            .args(more);
+        npm
+    };
+    println!("{}", shell::run("racing in Node (half a minute)", &mut race(&[]))?.trim_end());
+    let page = tree::target("xtask/speed");
+    shell::run("writing the page for the browsers", race(&["--page"]).arg(&page))?;
+    let mut cargo = toolchain::cargo("run");
+    cargo.args(["--quiet", "--package", "heartwire-tests", "--bin", "heartwire-speed", "--"]).arg(&page);
+    browsers.name_in(cargo.env("HEARTWIRE_BIN", tree::server_binary()));
+    start::become_program(&mut cargo)
 }
 
 /// The benchmark, built together with the server.

@@ -52,6 +52,8 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         flags: Vec<String>,
     },
+    /// Race the client against its rivals, in Node, Chromium and Firefox
+    Speed,
     /// Let thousands of readers come and go for minutes: is anything lost, doubled or leaked?
     Soak {
         /// --readers 10000, --minutes 10, --rate 20 (events a second), --churn 1 (per cent of the readers a second), --seed 1
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Chore::Build => client::build(),
         Chore::Size => size::size(),
         Chore::Bench { flags } => bench::bench(&flags),
+        Chore::Speed => bench::speed(),
         Chore::Soak { flags } => bench::chore("soak", &flags),
         Chore::Requests { flags } => bench::chore("requests", &flags),
         Chore::Ci => ci::ci(),

@@ -13,7 +13,6 @@ use crate::tree;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
     pub(crate) cargo: Cargo,
-    pub(crate) wasm_bindgen: WasmBindgen,
     pub(crate) wasm_opt: WasmOpt,
     /// By the name of what a page downloads.
     pub(crate) budget: BTreeMap<String, Budget>,
@@ -25,13 +24,6 @@ pub(crate) struct Settings {
 pub(crate) struct Cargo {
     pub(crate) package: String,
     pub(crate) profile: String,
-}
-
-/// How the glue is made.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct WasmBindgen {
-    pub(crate) flags: Vec<String>,
 }
 
 /// How the module is made smaller.

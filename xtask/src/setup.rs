@@ -21,6 +21,17 @@ pub(crate) struct Browsers {
     pub(crate) geckodriver: PathBuf,
 }
 
+impl Browsers {
+    /// Tells a program of the tests where they are.
+    pub(crate) fn name_in(self, command: &mut Command) {
+        command
+            .env("CHROMIUM", self.chromium)
+            .env("CHROMEDRIVER", self.chromedriver)
+            .env("FIREFOX", self.firefox)
+            .env("GECKODRIVER", self.geckodriver);
+    }
+}
+
 /// The npm packages of the workspace, exactly as the lock file has them.
 pub(crate) fn node_modules() -> Result<()> {
     let installed = tree::at("node_modules/.package-lock.json");
@@ -36,7 +47,7 @@ pub(crate) fn node_modules() -> Result<()> {
     Ok(())
 }
 
-/// `wasm-bindgen` and its test runner, of the very version that Cargo.lock has: any other refuses
+/// The runner of tests as wasm, of the very version that Cargo.lock has: any other refuses
 /// to work with the crate.
 pub(crate) fn wasm_bindgen() -> Result<()> {
     let version = locked_version("wasm-bindgen")?;

@@ -155,14 +155,12 @@ fn end_to_end() -> Result<Tally> {
     client::build()?;
     start::build_server()?;
     let mut cargo = toolchain::cargo("test");
-    cargo
-        .env("HEARTWIRE_BIN", tree::server_binary())
-        .env("HEARTWIRE_WWW", tree::www())
-        .env("CHROMIUM", browsers.chromium)
-        .env("CHROMEDRIVER", browsers.chromedriver)
-        .env("FIREFOX", browsers.firefox)
-        .env("GECKODRIVER", browsers.geckodriver)
-        .args(["--package", "heartwire-tests", "--no-fail-fast"]);
+    cargo.env("HEARTWIRE_BIN", tree::server_binary()).env("HEARTWIRE_WWW", tree::www()).args([
+        "--package",
+        "heartwire-tests",
+        "--no-fail-fast",
+    ]);
+    browsers.name_in(&mut cargo);
     suite("testing both ends together, in browsers too", &mut cargo)
 }
 

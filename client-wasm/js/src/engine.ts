@@ -37,13 +37,9 @@ export interface Sink {
    * `stream` by `chunk`, and the end of any by `done`. Aborting it is fine at any time.
    */
   send(link: number, url: string, stream: boolean): AbortController;
-  /** The text of a batch of events, which `slice` is about until the next one. */
-  text(text: string): void;
-  /** An event of a stream over fetch: where it begins in the text, and where its type, its data and its id end. */
-  slice(start: number, typeEnd: number, dataEnd: number, idEnd: number): void;
 }
 
-/** One connection. Whatever is called from within a {@link Sink} takes effect after it has returned. */
+/** One connection. Whatever a {@link Sink} calls from within takes effect at once, but is told of only when that has returned. */
 export interface Connection {
   start(): void;
   /** From now on the page wants events of this type. */

@@ -362,7 +362,6 @@ export class EventStream<Events extends object = Record<string, string>> extends
   }
 
   #sink(): Sink {
-    let text = '';
     const hear: Parameters<typeof sender>[1] = {
       chunk: (link, bytes) => {
         this.#alive();
@@ -394,11 +393,6 @@ export class EventStream<Events extends object = Record<string, string>> extends
       gap: (from, to, reason) => this.dispatchEvent(new GapEvent(from ?? null, to, reason)),
       error,
       send: sender(this.#options, hear, error),
-      text: (batch) => {
-        text = batch;
-      },
-      slice: (start, typeEnd, dataEnd, idEnd) =>
-        this.#message(text.slice(start, typeEnd), text.slice(typeEnd, dataEnd), text.slice(dataEnd, idEnd), this.#origin),
     };
   }
 
@@ -486,7 +480,7 @@ function warn(failure: unknown): void {
     warned = true;
     console.warn(
       'heartwire: the WebAssembly cannot be loaded, so the browser\'s own EventSource does the work: no silence limit, no polling. ' +
-        "Is heartwire_bg.wasm beside the script, and does the content security policy allow 'wasm-unsafe-eval'?",
+        "Does the content security policy allow 'wasm-unsafe-eval'?",
       failure,
     );
   }

@@ -23,6 +23,7 @@ export type State = 'connecting' | 'open' | 'waiting' | 'polling' | 'closed';
  *   `too-many-of-identity`: those of this client are as many as one may have; `too-many-requests`: it asks too
  *   often; `no-room-for-topic`: the server keeps as many topics as it may. It tries again when the server says.
  * - `poll-failed`: polls fail.
+ * - `crashed`: the WebAssembly failed, which it never should. A new instance of it goes on after the last event.
  */
 export type LossReason =
   | 'refused'
@@ -42,7 +43,8 @@ export type LossReason =
   | 'too-many-requests'
   | 'no-room-for-topic'
   | 'unknown'
-  | 'poll-failed';
+  | 'poll-failed'
+  | 'crashed';
 
 /**
  * Why events come by polling.

@@ -25,10 +25,12 @@ const HELP: { readonly [code: string]: string } = {
   disabled: 'Streaming was switched off at the server. The page polls until it is on again.',
   unknown: 'The server ended the stream for a reason that this version does not know. It is opened again.',
   'poll-failed': 'A poll was not answered. It is tried again.',
+  crashed:
+    'The WebAssembly failed, which it never should: a report with what the console says of it is welcome. A new instance of it goes on after the last event.',
   'gave-up': 'As many tries as maxReconnectAttempts allows have failed, and the stream is closed. Make a new one to try again.',
   stopped: 'The server answered 204, which means: stop. The stream is closed.',
   'no-webassembly':
-    "The WebAssembly cannot be loaded, and only with it can streams go by fetch. Is heartwire_bg.wasm beside the script, and does the content security policy allow 'wasm-unsafe-eval'?",
+    "The WebAssembly cannot be loaded, and only with it can streams go by fetch. Does the content security policy allow 'wasm-unsafe-eval'?",
   'bad-frame': 'A compressed event could not be opened and is lost; the stream goes on. It may open to more than maxFrameBytes.',
   'bad-control': 'A control event of the server made no sense and was ignored. Is it a Heartwire server, of the same version?',
   'bad-answer': 'The answer to a poll made no sense. Is there a Heartwire server at /poll below the address?',

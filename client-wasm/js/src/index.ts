@@ -7,7 +7,7 @@
  * @packageDocumentation
  */
 
-import { load, type WasmSource } from './load.js';
+import { loadModule, type WasmSource } from './load.js';
 
 export { EventStream } from './event-stream.js';
 export {
@@ -38,11 +38,11 @@ export const version: string = VERSION;
 /**
  * Loads the WebAssembly ahead of the first stream. Optional: the first `new EventStream` does it.
  *
- * @param source - Where it comes from; for tools that do not copy `heartwire_bg.wasm` beside the script.
- * Ignored when it is loaded already. Default: beside the script.
+ * @param source - Where it comes from, such as the `heartwire.wasm` of this package. Ignored when it is loaded
+ * already. Default: out of the script itself.
  * @returns Resolves when it is ready.
  * @throws Whatever the loading failed with. Streams work all the same, over the browser's own `EventSource`.
  */
 export async function init(source?: WasmSource): Promise<void> {
-  await load(source);
+  await loadModule(source);
 }

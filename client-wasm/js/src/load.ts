@@ -1,52 +1,48 @@
 /** Loads the WebAssembly: once, and not before the first stream needs it. */
 
-import instantiate, { Client } from '../generated/heartwire.js';
+import type { Exports } from './border.js';
+import { embedded } from './embedded.js';
 import type { Engine } from './engine.js';
+import { lasting } from './lasting.js';
 
-/** The module in base64, in the build for a script tag; `undefined` where the `.wasm` file lies beside the script. */
-declare const INLINED_WASM: string | undefined;
+/** Where the WebAssembly comes from: an address, its bytes, a response that brings it or will, or the compiled module. */
+export type WasmSource = string | URL | Request | Response | Promise<Response> | BufferSource | WebAssembly.Module;
 
-/** Where the WebAssembly comes from: an address, its bytes, a response that brings it, or the compiled module. */
-export type WasmSource = string | URL | Request | Response | BufferSource | WebAssembly.Module;
+let loading: Promise<WebAssembly.Module> | undefined;
 
-const engine: Engine = (url, options, sink) => new Client(url, options, sink);
-
-let loading: Promise<Engine> | undefined;
-
-/** The engine, loaded with the first call. A call after a failure tries again. */
-export function load(source?: WasmSource): Promise<Engine> {
-  loading ??= start(source).catch((failure: unknown) => {
+/** The module, loaded with the first call. A call after a failure tries again. */
+export function loadModule(source?: WasmSource): Promise<WebAssembly.Module> {
+  loading ??= compile(source).catch((failure: unknown) => {
     loading = undefined;
     throw failure;
   });
   return loading;
 }
 
-async function start(source: WasmSource | undefined = inlined() ?? onDisk()): Promise<Engine> {
-  // Without a source the glue looks beside the script, in the words that bundlers know:
-  // `new URL('heartwire_bg.wasm', import.meta.url)`.
-  await instantiate(source && { module_or_path: source });
-  return engine;
+/**
+ * An engine for one connection, in an instance of its own: what fails in there takes no other stream with it, and
+ * its memory goes when the stream does.
+ */
+export async function load(): Promise<Engine> {
+  return lasting(await instance(), instance);
 }
 
-function inlined(): Uint8Array<ArrayBuffer> | undefined {
-  if (INLINED_WASM === undefined) {
-    return undefined;
+async function instance(): Promise<Exports> {
+  const { exports } = await WebAssembly.instantiate(await loadModule());
+  return exports as unknown as Exports;
+}
+
+async function compile(given: WasmSource = embedded()): Promise<WebAssembly.Module> {
+  const source = await given;
+  if (source instanceof WebAssembly.Module) {
+    return source;
   }
-  return Uint8Array.from(atob(INLINED_WASM), (character) => character.charCodeAt(0));
-}
-
-/** In Node: the file beside the script, which its `fetch` cannot read. */
-function onDisk(): Uint8Array<ArrayBuffer> | undefined {
-  if (INLINED_WASM !== undefined || !import.meta.url.startsWith('file:')) {
-    return undefined;
+  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) {
+    return WebAssembly.compile(source);
   }
-  // Not an import: bundlers for the browser would trip over it.
-  const { process } = globalThis as { process?: Process };
-  return process?.getBuiltinModule?.('fs').readFileSync(new URL('heartwire_bg.wasm', import.meta.url));
-}
-
-/** What we need of Node, if this is Node; from 20.16 on. */
-interface Process {
-  getBuiltinModule?(name: 'fs'): { readFileSync(url: URL): Uint8Array<ArrayBuffer> };
+  const response = source instanceof Response ? source : await fetch(source);
+  if (!response.ok) {
+    throw new Error(`heartwire: status ${response.status} for the WebAssembly`);
+  }
+  return WebAssembly.compile(await response.arrayBuffer());
 }

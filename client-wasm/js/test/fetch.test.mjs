@@ -379,6 +379,7 @@ test('each request has a fresh token, and the headers of the moment', async () =
   const recorded = record(hub.url, {
     baseReconnectDelay: 5_000,
     maxReconnectDelay: 5_000,
+    probeInterval: LATE,
     token: async () => `t${++n}`,
     headers: () => ({ 'X-Count': String(n) }),
   });

@@ -1,7 +1,7 @@
 // A host for the built package in Node: an EventSource and a fetch that do what a test tells them.
 import { readFile } from 'node:fs/promises';
 
-export const wasm = await readFile(new URL('../dist/heartwire_bg.wasm', import.meta.url));
+export const wasm = await readFile(new URL('../dist/heartwire.wasm', import.meta.url));
 
 /** [spec] An EventSource without a network: dispatches nothing once closed, and repeats the last id where there is none. */
 export class FakeEventSource extends EventTarget {

@@ -1,0 +1,110 @@
+/**
+ * The border to the WebAssembly. Only numbers cross it: these stand for words, and texts are read and written in
+ * the instance's memory.
+ */
+
+/** What happened. Each is explained in `client-wasm/src/words.rs`, where the same words stand in the same order. */
+export const enum Happening {
+  Start,
+  Opened,
+  Event,
+  Chunk,
+  Connected,
+  Heartbeat,
+  Gap,
+  Closing,
+  Lost,
+  PollDone,
+  PollFailed,
+  Health,
+  HealthFailed,
+  SetEnabled,
+  Offline,
+  Online,
+  Paused,
+  Woke,
+  Due,
+  Close,
+  Listen,
+}
+
+/** What is to be done. */
+export const enum Told {
+  Nothing,
+  OpenStream,
+  CloseStream,
+  Poll,
+  CancelPoll,
+  AskHealth,
+  Deliver,
+  Slice,
+  Opened,
+  Control,
+  State,
+  Heartbeat,
+  Gap,
+  Trouble,
+}
+
+/** How the client behaves. */
+export const enum Setting {
+  Seed,
+  Resume,
+  MaxFrameBytes,
+  Enabled,
+  Polling,
+  HeartbeatTimeout,
+  ConnectTimeout,
+  BaseReconnectDelay,
+  MaxReconnectDelay,
+  MaxReconnectAttempts,
+  HealthyAfter,
+  PollInterval,
+  PollWait,
+  ProbeInterval,
+}
+
+/** Where a stream or a poll begins. */
+export const enum Resume {
+  Live,
+  Earliest,
+  After,
+}
+
+/** What an instance exports. Each function is explained in `client-wasm/src/lib.rs`. */
+export type Exports = {
+  readonly memory: WebAssembly.Memory;
+  room(nBytes: number): number;
+  set(setting: Setting, value: number): void;
+  handle(happening: Happening, link: number, number: number, other: number, now: number): void;
+  next(): Told;
+  number(index: number): number;
+  text(): number;
+  text_bytes(): number;
+  open_frame(): number;
+  last_event_id(): void;
+  deadline(): number;
+  counter(index: number): number;
+};
+
+/** What ends each text but the last, where a message has several. */
+export const END_OF_TEXT = '\0';
+
+/** Texts to and from an instance. */
+export function texts({ memory, room, text, text_bytes }: Exports) {
+  const encoder = new TextEncoder();
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+  const write = (bytes: Uint8Array) => {
+    const address = room(bytes.length) >>> 0;
+    // A view of its own each time: the memory may have grown, which leaves older ones empty.
+    new Uint8Array(memory.buffer, address, bytes.length).set(bytes);
+  };
+  return {
+    /** Writes what the next call is about. */
+    write,
+    writeText: (...parts: string[]) => write(encoder.encode(parts.join(END_OF_TEXT))),
+    /** Reads the text that belongs to what was told last. */
+    read: () => decoder.decode(new Uint8Array(memory.buffer, text() >>> 0, text_bytes())),
+  };
+}

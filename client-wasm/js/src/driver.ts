@@ -1,0 +1,407 @@
+/**
+ * What happened goes into the WebAssembly; what that says is to be done is done.
+ *
+ * The driver owns an instance and whatever is open at the moment: the stream, a poll, a question after the server's
+ * health, the timer. It decides nothing.
+ *
+ * A page's listener may close the connection, throw the switch or add a listener. The instance takes that in at once;
+ * whatever arrives from outside meanwhile waits in the inbox, so that each event is dealt with before the next.
+ */
+
+import { addresses } from './address.js';
+import { isCount, isGap, isPollAnswer, isRefusal, isText, type Refusal } from './answers.js';
+import { type Exports, END_OF_TEXT, Happening, Resume, Setting, texts, Told } from './border.js';
+import { COUNTERS, type Engine } from './engine.js';
+import type { GapReason, State, StateDetail } from './events.js';
+import { openSource } from './source.js';
+
+/** `setTimeout` counts in 32 bits, and fires at once when asked for more. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+const STATES: readonly State[] = ['connecting', 'open', 'waiting', 'polling', 'closed'];
+
+/** The options that cross the border as they are, in the order of {@link Setting}. */
+const NUMBERS = [
+  'heartbeatTimeout',
+  'connectTimeout',
+  'baseReconnectDelay',
+  'maxReconnectDelay',
+  'maxReconnectAttempts',
+  'healthyAfter',
+  'pollInterval',
+  'pollWait',
+  'probeInterval',
+] as const;
+
+/** Something that is open, under the number by which the machine knows it. */
+interface Open {
+  readonly link: number;
+  close(): void;
+}
+
+/**
+ * The engine in this instance. It makes one connection.
+ *
+ * @param broke - Told when the instance has failed, and whatever was open is closed: the id of the last event that the
+ * page was given, after which another one would go on.
+ */
+export const driver =
+  (instance: Exports, broke: (lastEventId: string, failure: unknown) => void): Engine =>
+  (url, options, sink) => {
+    const { number, set } = instance;
+    const { read, write, writeText } = texts(instance);
+    const { compression = true, withCredentials = false, fetch: overFetch } = options;
+    const address = addresses(url, compression);
+
+    const inbox: (() => void)[] = [];
+    let busy = false;
+    let closed = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let timerAt = Infinity;
+
+    const types: string[] = [];
+    let source: ReturnType<typeof openSource> | undefined;
+    let stream: Open | undefined;
+    let poll: Open | undefined;
+    let health: Open | undefined;
+    /** Gives the page the event that was just handed in. */
+    let deliver = () => {};
+    /** The text of the events of the last piece of a stream; it crosses the border at most once. */
+    let batch: string | undefined;
+    /** Why the last stream or poll was refused: each reason is told once. */
+    let lastRefusal: string | undefined;
+    /** The id of what the page was given last, or told of: where a new instance would have to go on, should this one fail. */
+    let lastId = options.lastEventId || (options.from ? '' : address.lastEventId);
+    let broken = false;
+
+    // What happened.
+
+    const handle = (happening: Happening, link = 0, number = 0, other = 0) =>
+      instance.handle(happening, link, number, other, performance.now());
+
+    /** Does what needs the instance, should that be well. A trap leaves its memory in no state to go on with. */
+    const attempt = (act: () => void) => {
+      if (broken) {
+        return;
+      }
+      try {
+        act();
+      } catch (failure) {
+        broken = true;
+        clearTimeout(timer);
+        stream?.close();
+        poll?.close();
+        health?.close();
+        broke(lastId, failure);
+      }
+    };
+
+    /** Takes in what arrived, and does what is to be done then. */
+    const take = (arrival: () => void) => {
+      inbox.push(arrival);
+      attempt(run);
+    };
+
+    const run = () => {
+      if (busy) {
+        return;
+      }
+      busy = true;
+      perform();
+      for (let arrival; (arrival = inbox.shift()); ) {
+        arrival();
+        perform();
+      }
+      setTimer();
+      busy = false;
+    };
+
+    const trouble = (code: string, message: string) => {
+      if (!closed) {
+        sink.error(code, message);
+      }
+    };
+
+    /** Hands in a control event, if it is what the protocol says. */
+    const control = (link: number, type: string, data: string, id: string) => {
+      let said: unknown;
+      try {
+        said = JSON.parse(data);
+      } catch {
+        // Nothing will do.
+      }
+      const { protocol, heartbeat_interval_ms: interval, resumed, time_ms: time, reason, retry_ms: retry } = Object(said);
+      if (type === 'gap' && isGap(said)) {
+        writeText(id, said.from ?? '', said.to, said.reason);
+        handle(Happening.Gap, link);
+      } else if (type === 'heartbeat' && isCount(time)) {
+        writeText(id);
+        handle(Happening.Heartbeat, link, time);
+      } else if (type === 'closing' && isText(reason) && isCount(retry)) {
+        writeText(id, reason);
+        handle(Happening.Closing, link, retry);
+      } else if (type === 'connected' && isCount(protocol) && isCount(interval ?? 0) && typeof resumed === 'boolean' && isCount(time)) {
+        writeText(id);
+        handle(Happening.Connected, link, interval ?? NaN, time);
+      } else {
+        trouble('bad-control', 'a control event cannot be read');
+        return;
+      }
+      lastId = id || lastId;
+    };
+
+    const event = (link: number, id: string, then: () => void) => {
+      deliver = then;
+      writeText(id);
+      handle(Happening.Event, link);
+    };
+
+    const openFrame = (type: string, data: string, id: string) => {
+      writeText(data);
+      const isOpen = instance.open_frame();
+      const text = read();
+      if (isOpen) {
+        sink.deliver(type, text, id);
+      } else {
+        trouble('bad-frame', text);
+      }
+    };
+
+    const lost = (link: number) => handle(Happening.Lost, link, 0, NaN);
+
+    const refused = (refusal: Refusal | undefined) => {
+      const last = lastRefusal;
+      lastRefusal = refusal?.code;
+      if (refusal && refusal.code !== last) {
+        trouble(refusal.code, refusal.detail);
+      }
+    };
+
+    const polled = (link: number, isGood: boolean, retryAfter: number, answer: unknown) => {
+      if (isGood && isPollAnswer(answer)) {
+        lastRefusal = undefined;
+        const { events, cursor, gap } = answer;
+        if (gap) {
+          writeText('', gap.from ?? '', gap.to, gap.reason);
+          handle(Happening.Gap, link);
+          perform();
+        }
+        for (const { id, type, data } of events) {
+          // What the page has not been given must not count as seen.
+          if (closed) {
+            return;
+          }
+          event(link, id, () => sink.deliver(type, data, id));
+          perform();
+        }
+        writeText(cursor);
+        handle(Happening.PollDone, link);
+        lastId = cursor;
+        return;
+      }
+      handle(Happening.PollFailed, link, retryAfter);
+      perform();
+      if (isGood) {
+        refused({ code: 'bad-answer', detail: 'the answer to a poll cannot be read' });
+      } else {
+        refused(isRefusal(answer) ? answer : undefined);
+      }
+    };
+
+    const answered = (link: number, status: number, retryAfter: number, answer: unknown) => {
+      const isGood = status >= 200 && status < 300;
+      if (link === stream?.link) {
+        const refusal = isRefusal(answer) ? answer : undefined;
+        writeText(refusal?.code ?? '');
+        handle(Happening.Lost, link, status, retryAfter);
+        perform();
+        refused(refusal);
+      } else if (link === poll?.link) {
+        polled(link, isGood, retryAfter, answer);
+      } else if (link === health?.link) {
+        const { enabled } = Object(answer);
+        if (isGood && typeof enabled === 'boolean') {
+          handle(Happening.Health, link, Number(enabled));
+        } else {
+          handle(Happening.HealthFailed, link);
+        }
+      }
+    };
+
+    // What is to be done.
+
+    /** Does all that is to be done by now. */
+    const perform = () => {
+      for (let told; (told = instance.next()); ) {
+        act(told);
+      }
+    };
+
+    const act = (told: Told) => {
+      const link = number(0);
+      switch (told) {
+        case Told.OpenStream:
+          openStream(link, address.stream(number(1), read()));
+          break;
+        case Told.CloseStream:
+          if (stream?.link === link) {
+            stream.close();
+            stream = source = undefined;
+          }
+          break;
+        case Told.Poll:
+          poll?.close();
+          poll = send(link, address.poll(number(1), read(), number(2)), false);
+          break;
+        case Told.CancelPoll:
+          poll?.close();
+          poll = undefined;
+          break;
+        case Told.AskHealth:
+          health?.close();
+          health = send(link, address.health(), false);
+          break;
+        case Told.State: {
+          const state = STATES[number(0)]!;
+          if (!closed || state === 'closed') {
+            sink.state(state, number(1), number(2), (read() || undefined) as StateDetail['reason']);
+          }
+          break;
+        }
+        default:
+          if (!closed) {
+            tell(told);
+          }
+      }
+    };
+
+    /** Tells the page what it would not hear any more, had it closed the connection. */
+    const tell = (told: Told) => {
+      if (told === Told.Deliver) {
+        deliver();
+      } else if (told === Told.Heartbeat) {
+        sink.heartbeat(number(0));
+      } else if (told === Told.Gap) {
+        const [from, to, reason] = read().split(END_OF_TEXT);
+        sink.gap(from || undefined, to!, reason as GapReason);
+      } else if (told === Told.Trouble) {
+        const [code, message] = read().split(END_OF_TEXT);
+        sink.error(code!, message!);
+      } else {
+        const text = told === Told.Opened ? read() : (batch ??= read());
+        const [typeEnd, dataEnd] = [number(1), number(2)];
+        const [type, data, id] = [text.slice(number(0), typeEnd), text.slice(typeEnd, dataEnd), text.slice(dataEnd, number(3))];
+        if (told === Told.Control) {
+          control(stream!.link, type, data, id);
+        } else {
+          lastId = id || lastId;
+          sink.deliver(type, data, id);
+        }
+      }
+    };
+
+    const openStream = (link: number, url: string) => {
+      if (overFetch) {
+        stream = send(link, url, true);
+        return;
+      }
+      try {
+        source = openSource(url, withCredentials, compression, {
+          opened: () => take(() => handle(Happening.Opened, link)),
+          lost: () => take(() => lost(link)),
+          control: ({ type, data, lastEventId }) => take(() => control(link, type, data, lastEventId)),
+          event: (message) => take(() => event(link, message.lastEventId, () => sink.forward(message))),
+          frame: (type, { data, lastEventId }) => take(() => event(link, lastEventId, () => openFrame(type, data, lastEventId))),
+        });
+        types.forEach(source.listen);
+        stream = { link, close: source.close };
+      } catch {
+        inbox.push(() => lost(link));
+      }
+    };
+
+    const send = (link: number, url: string, isStream: boolean): Open => {
+      const controller = sink.send(link, url, isStream);
+      return { link, close: () => controller.abort() };
+    };
+
+    /** Sees to it that the machine is called at its deadline. */
+    const setTimer = () => {
+      const deadline = instance.deadline();
+      // Every event that is heard puts the deadline off. The timer stays as it is: it fires too early, nothing is
+      // due, and it is set anew. That is cheaper than to do so for each event.
+      if (timerAt <= deadline && deadline < Infinity) {
+        return;
+      }
+      clearTimeout(timer);
+      timerAt = deadline;
+      if (deadline < Infinity) {
+        // Rounded up: a timer that fires a fraction too early would only be set again.
+        const delay = Math.ceil(deadline - performance.now());
+        timer = setTimeout(due, Math.min(Math.max(delay, 0), LONGEST_TIMEOUT));
+      }
+    };
+
+    const due = () => {
+      timerAt = Infinity;
+      take(() => handle(Happening.Due));
+    };
+
+    // What the page asks for.
+
+    set(Setting.Seed, Math.random() * 2 ** 53);
+    set(Setting.Enabled, Number(options.enabled ?? true));
+    set(Setting.Polling, Number(options.polling ?? true));
+    if (!compression || options.maxFrameBytes) {
+      set(Setting.MaxFrameBytes, compression ? options.maxFrameBytes! : 0);
+    }
+    for (const [i, name] of NUMBERS.entries()) {
+      const value = options[name];
+      if (value != null) {
+        set(Setting.HeartbeatTimeout + i, value);
+      }
+    }
+    const { from } = options;
+    set(
+      Setting.Resume,
+      options.lastEventId ? Resume.After : from === 'earliest' ? Resume.Earliest : from ? Resume.Live : address.resume,
+    );
+
+    /** For what the page asks for, which does not wait its turn. */
+    const ask = (happening: Happening, number = 0, text = '') =>
+      attempt(() => {
+        writeText(text);
+        handle(happening, 0, number);
+        run();
+      });
+
+    return {
+      start: () => ask(Happening.Start, 0, lastId),
+      listen(type) {
+        types.push(type);
+        source?.listen(type);
+        ask(Happening.Listen, 0, type);
+      },
+      setEnabled: (enabled) => ask(Happening.SetEnabled, Number(enabled)),
+      close() {
+        closed = true;
+        ask(Happening.Close);
+      },
+      chunk: (link, bytes) =>
+        take(() => {
+          batch = undefined;
+          write(bytes);
+          handle(Happening.Chunk, link);
+        }),
+      done: (link, status, retryAfter, answer) => take(() => answered(link, status, retryAfter, answer)),
+      lastEventId() {
+        let id = lastId;
+        attempt(() => {
+          instance.last_event_id();
+          id = read();
+        });
+        return id;
+      },
+      counters: () => COUNTERS.map((_, i) => instance.counter(i)),
+    };
+  };

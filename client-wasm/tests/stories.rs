@@ -1,0 +1,335 @@
+//! Whole stories over the border, by number as JavaScript tells them; natively and as wasm.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail that way")]
+
+use heartwire_client_wasm::{Client, Happening, Setting, Told};
+use heartwire_protocol::frame::{self, DEFAULT_MIN_BYTES};
+use heartwire_protocol::{Data, EventType};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// The other side of the border: says what happened, and writes down what it is told.
+#[derive(Default)]
+struct Shell {
+    client: Client,
+    now: f64,
+}
+
+impl Shell {
+    fn with(settings: &[(Setting, f64)]) -> Self {
+        let mut shell = Self::default();
+        for (setting, value) in settings {
+            shell.client.set(*setting as u32, *value);
+        }
+        shell
+    }
+
+    /// Hands something in, with what stands in `room`; what it is told then.
+    fn say(&mut self, happening: Happening, link: u32, numbers: [f64; 2], room: &[u8]) -> Vec<String> {
+        self.client.room(room.len()).copy_from_slice(room);
+        self.client.handle(happening as u32, link, numbers[0], numbers[1], self.now);
+        let mut lines = Vec::new();
+        loop {
+            match self.client.next_told() {
+                Told::Nothing => return lines,
+                told => lines.push(self.line(told)),
+            }
+        }
+    }
+
+    fn line(&self, told: Told) -> String {
+        let number = |i| self.client.number(i);
+        let text = self.client.text();
+        match told {
+            Told::Slice | Told::Opened | Told::Control => {
+                let units: Vec<u16> = text.encode_utf16().collect();
+                let [start, a, b, c] = [0, 1, 2, 3].map(|i| number(i) as usize);
+                let part = |from: usize, to: usize| String::from_utf16(&units[from..to]).unwrap();
+                format!("{told:?} {} {} {}", part(start, a), part(a, b), part(b, c))
+            }
+            Told::OpenStream | Told::Poll => {
+                let begins = ["live", "earliest", "after"][number(1) as usize];
+                format!("{told:?} {} {begins} {text}", number(0)).trim_end().to_owned()
+            }
+            Told::CloseStream | Told::AskHealth => format!("{told:?} {}", number(0)),
+            Told::State => {
+                let state = ["connecting", "open", "waiting", "polling", "closed"][number(0) as usize];
+                format!("{state} {text}").trim_end().to_owned()
+            }
+            Told::Gap | Told::Trouble => format!("{told:?} {}", text.replace('\0', ",")),
+            _ => format!("{told:?}"),
+        }
+    }
+
+    fn start(&mut self) -> Vec<String> {
+        self.say(Happening::Start, 0, [0.0; 2], b"")
+    }
+
+    fn chunk(&mut self, link: u32, bytes: &[u8]) -> Vec<String> {
+        self.say(Happening::Chunk, link, [0.0; 2], bytes)
+    }
+
+    fn event(&mut self, link: u32, id: &str) -> Vec<String> {
+        self.say(Happening::Event, link, [0.0; 2], id.as_bytes())
+    }
+
+    fn listen(&mut self, event_type: &str) {
+        assert!(self.say(Happening::Listen, 0, [0.0; 2], event_type.as_bytes()).is_empty());
+    }
+
+    fn last_event_id(&mut self) -> String {
+        self.client.last_event_id();
+        self.client.text().to_owned()
+    }
+}
+
+const ALONE: &[(Setting, f64)] = &[(Setting::Polling, 0.0)];
+
+#[test]
+fn a_stream_opens_brings_events_and_is_closed() {
+    let mut shell = Shell::with(&[]);
+    assert_eq!(shell.client.deadline(), f64::INFINITY, "nothing before the start");
+    assert_eq!(shell.start(), ["OpenStream 1 live", "connecting"]);
+    assert!(shell.start().is_empty());
+    assert_eq!(shell.client.deadline(), 15_000.0, "for the first event");
+    assert_eq!(shell.event(1, "a-1"), ["open", "Deliver"]);
+    assert_eq!(shell.event(1, "a-1"), ["Deliver"], "it has no id of its own");
+    assert_eq!(shell.event(2, "a-2"), [""; 0], "there is no such stream");
+    assert_eq!(shell.last_event_id(), "a-1");
+    assert_eq!(shell.say(Happening::Close, 0, [0.0; 2], b""), ["CloseStream 1", "closed by-page"]);
+    assert_eq!(shell.client.deadline(), f64::INFINITY);
+}
+
+#[test]
+fn a_stream_begins_where_the_settings_say() {
+    let check = |resume: f64, id: &str, expected: &str| {
+        let mut shell = Shell::with(&[(Setting::Resume, resume)]);
+        assert_eq!(shell.say(Happening::Start, 0, [0.0; 2], id.as_bytes())[0], expected);
+    };
+    check(0.0, "", "OpenStream 1 live");
+    check(0.0, "a-1", "OpenStream 1 live");
+    check(1.0, "", "OpenStream 1 earliest");
+    check(2.0, "a-1", "OpenStream 1 after a-1");
+}
+
+#[test]
+fn a_stream_over_fetch_is_told_in_slices_of_one_text() {
+    let mut shell = Shell::with(ALONE);
+    shell.listen("message");
+    shell.listen("progress");
+    assert_eq!(shell.start(), ["OpenStream 1 live", "connecting"]);
+    assert_eq!(shell.chunk(2, b"data: of another link\n\n"), [""; 0]);
+    assert_eq!(
+        shell.chunk(1, b"\xef\xbb\xbf:\n\nid: a-1\ndata: one\n\nevent: progr"),
+        ["open", "Slice message one a-1"]
+    );
+    let text = "ess\ndata: zw\u{f6}lf \u{1f30a}\nid: a-2\n\nevent: unheard\ndata: -\n\ndata: idless\n\n\
+                event: heartbeat\ndata: {}\nid: a-3\n\nevent: error\ndata: oops\nid: a-4\n\n";
+    assert_eq!(
+        shell.chunk(1, text.as_bytes()),
+        [
+            "Slice progress zw\u{f6}lf \u{1f30a} a-2",
+            "Slice message idless a-2",
+            "Control heartbeat {} a-3",
+            "Slice error oops a-4",
+        ]
+    );
+    assert_eq!(shell.last_event_id(), "a-4");
+    assert_eq!(shell.say(Happening::Lost, 1, [0.0, f64::NAN], b""), ["CloseStream 1", "waiting cut"]);
+    assert_eq!(shell.chunk(1, b"data: too late\n\n"), [""; 0]);
+}
+
+#[test]
+fn frames_over_fetch_come_opened() {
+    let payload = "\u{fc}ber die Z\u{e4}une ".repeat(DEFAULT_MIN_BYTES / 10);
+    let (_, framed) = frame::compress(&EventType::default(), &Data::new(&payload), DEFAULT_MIN_BYTES).unwrap();
+    let stream = format!(
+        "event: progress+gzip\ndata: {}\nid: a-1\n\nevent: progress+gzip\ndata: no frame\nid: a-2\n\n",
+        framed.as_str()
+    );
+    let mut shell = Shell::with(ALONE);
+    shell.listen("progress");
+    shell.start();
+    let opened = format!("Opened progress {payload} a-1");
+    assert_eq!(shell.chunk(1, stream.as_bytes()), ["open", &opened, "Trouble bad-frame,the frame is not base64"]);
+    assert_eq!(shell.last_event_id(), "a-2", "the bad one counts as seen");
+    assert_eq!([9, 10].map(|i| shell.client.counter(i)), [1.0, 1.0]);
+    assert_eq!(shell.client.counter(11), payload.len() as f64 - framed.as_str().len() as f64);
+
+    let mut plain = Shell::with(&[(Setting::MaxFrameBytes, 0.0)]);
+    plain.listen("progress");
+    plain.start();
+    assert_eq!(plain.chunk(1, stream.as_bytes()), [""; 0], "none were asked for, so none are known");
+
+    let mut small = Shell::with(&[(Setting::MaxFrameBytes, payload.len() as f64 - 1.0)]);
+    small.listen("progress");
+    small.start();
+    assert_eq!(small.chunk(1, stream.as_bytes())[1], "Trouble bad-frame,the frame opens to more bytes than allowed");
+}
+
+#[test]
+fn a_frame_that_javascript_brings_is_opened() {
+    let payload = "all work and no play ".repeat(100);
+    let (_, framed) = frame::compress(&EventType::default(), &Data::new(&payload), DEFAULT_MIN_BYTES).unwrap();
+    let mut client = Client::default();
+    let mut open = |framed: &str| {
+        client.room(framed.len()).copy_from_slice(framed.as_bytes());
+        (client.open_frame(), client.text().to_owned())
+    };
+    assert_eq!(open(framed.as_str()), (true, payload));
+    assert_eq!(open("no frame"), (false, "the frame is not base64".to_owned()));
+}
+
+#[test]
+fn an_event_that_is_too_long_ends_the_stream() {
+    let mut shell = Shell::with(ALONE);
+    shell.listen("message");
+    shell.start();
+    shell.chunk(1, b"data: ");
+    let piece = vec![b'x'; 1024 * 1024];
+    let told = (0..40).map(|_| shell.chunk(1, &piece)).find(|told| !told.is_empty());
+    assert_eq!(
+        told.unwrap(),
+        ["CloseStream 1", "waiting refused", "Trouble event-too-long,an event is longer than 32 MiB"]
+    );
+}
+
+#[test]
+fn closing_in_the_middle_of_a_piece_leaves_the_rest_unseen() {
+    let mut shell = Shell::with(ALONE);
+    shell.listen("message");
+    shell.start();
+    let piece = b"data: one\nid: a-1\n\ndata: two\nid: a-2\n\n";
+    shell.client.room(piece.len()).copy_from_slice(piece);
+    shell.client.handle(Happening::Chunk as u32, 1, 0.0, 0.0, 1.0);
+    while shell.client.next_told() != Told::Slice {}
+    assert_eq!(shell.say(Happening::Close, 0, [0.0; 2], b""), ["CloseStream 1", "closed by-page"]);
+    assert_eq!(shell.last_event_id(), "a-1");
+}
+
+#[test]
+fn what_the_page_asks_for_in_the_middle_of_an_event_does_not_lose_it() {
+    let mut shell = Shell::with(ALONE);
+    shell.listen("message");
+    shell.start();
+    let piece = b"data: one\nid: a-1\n\n";
+    shell.client.room(piece.len()).copy_from_slice(piece);
+    shell.client.handle(Happening::Chunk as u32, 1, 0.0, 0.0, 1.0);
+    assert_eq!(shell.client.next_told(), Told::State);
+    // As a listener of `state` may.
+    shell.client.room(4).copy_from_slice(b"done");
+    shell.client.handle(Happening::Listen as u32, 0, 0.0, 0.0, 1.0);
+    assert_eq!(shell.client.next_told(), Told::Slice);
+}
+
+#[test]
+fn control_events_are_handed_in_by_their_members() {
+    let mut shell = Shell::with(ALONE);
+    shell.start();
+    assert_eq!(shell.say(Happening::Connected, 1, [30_000.0, 5.0], b"a-0"), ["open"]);
+    assert_eq!(shell.client.deadline(), 45_000.0);
+    assert_eq!(shell.say(Happening::Heartbeat, 1, [6.0, 0.0], b"a-1"), ["Heartbeat"]);
+    assert_eq!(shell.last_event_id(), "a-1");
+    assert_eq!(shell.say(Happening::Gap, 1, [0.0; 2], b"b-7\0a-1\0b-7\0other-epoch"), ["Gap a-1,b-7,other-epoch"]);
+    assert_eq!(shell.say(Happening::Gap, 1, [0.0; 2], b"\0\0b-9\0eclipse"), ["Gap ,b-9,unknown"]);
+    assert_eq!(shell.last_event_id(), "b-9");
+    assert_eq!(
+        shell.say(Happening::Closing, 1, [250.0, 0.0], b"b-10\0draining"),
+        ["CloseStream 1", "waiting draining"]
+    );
+    let wait = shell.client.deadline();
+    assert!((350.0..=1_250.0).contains(&wait), "{wait}");
+    assert_eq!(shell.last_event_id(), "b-10");
+
+    let mut quiet = Shell::with(ALONE);
+    quiet.start();
+    quiet.say(Happening::Connected, 1, [f64::NAN, 5.0], b"");
+    assert_eq!(quiet.client.deadline(), f64::INFINITY, "no heartbeats, no limit");
+}
+
+#[test]
+fn a_refusal_is_waited_out_and_204_obeyed() {
+    let check =
+        |status: f64, retry_after: f64, code: &str, expected: &[&str], wait_ms: core::ops::RangeInclusive<f64>| {
+            let mut shell = Shell::with(ALONE);
+            shell.start();
+            assert_eq!(shell.say(Happening::Lost, 1, [status, retry_after], code.as_bytes()), expected);
+            let wait = shell.client.deadline();
+            assert!(wait_ms.contains(&wait), "{status}: {wait}");
+        };
+    check(503.0, 7.0, "", &["CloseStream 1", "waiting refused"], 7_100.0..=8_000.0);
+    check(429.0, 7.0, "too-many-requests", &["CloseStream 1", "waiting too-many-requests"], 7_100.0..=8_000.0);
+    check(0.0, f64::NAN, "", &["CloseStream 1", "waiting refused"], 100.0..=1_000.0);
+    check(204.0, f64::NAN, "", &["CloseStream 1", "closed stopped"], f64::INFINITY..=f64::INFINITY);
+}
+
+#[cfg(feature = "polling")]
+#[test]
+fn polls_are_sent_and_their_answers_taken() {
+    let mut shell = Shell::with(&[(Setting::Enabled, 0.0), (Setting::PollInterval, 10.0), (Setting::PollWait, 0.0)]);
+    assert_eq!(shell.start(), ["Poll 1 live", "polling switched-off"]);
+    assert_eq!(shell.event(1, "a-1"), ["Deliver"]);
+    assert_eq!(shell.event(1, "a-1"), [""; 0], "the page has had it");
+    assert_eq!(shell.say(Happening::PollDone, 1, [0.0; 2], b"a-5"), [""; 0]);
+    assert_eq!(shell.last_event_id(), "a-5");
+    shell.now = 10.0;
+    assert_eq!(shell.say(Happening::Due, 0, [0.0; 2], b""), ["Poll 2 after a-5"]);
+    assert_eq!(shell.say(Happening::PollFailed, 2, [f64::NAN, 0.0], b""), ["waiting poll-failed"]);
+    assert_eq!(
+        shell.say(Happening::SetEnabled, 0, [1.0, 0.0], b""),
+        ["OpenStream 3 after a-5"],
+        "tried out beside polling"
+    );
+}
+
+#[cfg(feature = "polling")]
+#[test]
+fn a_server_that_is_switched_off_is_polled() {
+    let mut shell = Shell::with(&[]);
+    shell.start();
+    assert_eq!(
+        shell.say(Happening::Lost, 1, [0.0, f64::NAN], b""),
+        ["CloseStream 1", "waiting refused", "AskHealth 2"]
+    );
+    assert_eq!(shell.say(Happening::Health, 2, [0.0; 2], b""), ["Poll 3 live", "polling server-disabled"]);
+}
+
+#[cfg(not(feature = "polling"))]
+#[test]
+fn without_the_feature_nothing_is_ever_polled() {
+    let mut shell = Shell::with(&[(Setting::Polling, 1.0)]);
+    shell.start();
+    let code = b"sse-disabled";
+    assert_eq!(shell.say(Happening::Lost, 1, [503.0, f64::NAN], code), ["CloseStream 1", "waiting disabled"]);
+}
+
+#[test]
+fn the_switch_may_be_thrown_before_the_start() {
+    let mut shell = Shell::with(ALONE);
+    assert_eq!(shell.say(Happening::SetEnabled, 0, [0.0; 2], b""), [""; 0]);
+    assert_eq!(shell.start(), ["closed switched-off"]);
+    assert_eq!(shell.say(Happening::SetEnabled, 0, [1.0, 0.0], b""), ["OpenStream 1 live", "connecting"]);
+}
+
+#[test]
+fn numbers_that_mean_nothing_are_ignored() {
+    let mut client = Client::default();
+    client.set(99, 1.0);
+    client.handle(99, 1, 0.0, 0.0, 0.0);
+    assert_eq!(client.next_told(), Told::Nothing);
+    assert_eq!(client.number(99), 0.0);
+}
+
+#[test]
+fn both_sides_of_the_border_count_the_same_words() {
+    const OTHER_SIDE: &str = include_str!("../js/src/border.ts");
+    let check = |name: &str, words: Vec<String>| {
+        let (_, after) = OTHER_SIDE.split_once(&format!("const enum {name} {{")).unwrap();
+        let (body, _) = after.split_once('}').unwrap();
+        let theirs: Vec<&str> = body.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+        assert_eq!(words, theirs, "{name}");
+    };
+    check("Happening", Happening::ALL.iter().map(|word| format!("{word:?}")).collect());
+    check("Told", Told::ALL.iter().map(|word| format!("{word:?}")).collect());
+    check("Setting", Setting::ALL.iter().map(|word| format!("{word:?}")).collect());
+}
