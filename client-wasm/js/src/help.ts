@@ -23,6 +23,11 @@ const HELP: { readonly [code: string]: string } = {
   lagged: 'This page was too slow for the stream. It is opened again, and what is gone is told by a gap.',
   'token-expired': 'The token of this stream has expired. Over fetch, the token option is asked for a fresh one.',
   disabled: 'Streaming was switched off at the server. The page polls until it is on again.',
+  'too-many-connections': 'The server holds as many streams as it may. It is tried again when the server says.',
+  'too-many-from-address': 'The address of this client holds as many streams as one may. It is tried again when the server says; pages can share one stream.',
+  'too-many-of-identity': 'Whoever is logged in here holds as many streams as one may. It is tried again when the server says; pages can share one stream.',
+  'too-many-requests': 'This client asks too often. It is tried again when the server says.',
+  'no-room-for-topic': 'The server keeps as many topics as it may. It is tried again when the server says.',
   unknown: 'The server ended the stream for a reason that this version does not know. It is opened again.',
   'poll-failed': 'A poll was not answered. It is tried again.',
   crashed:

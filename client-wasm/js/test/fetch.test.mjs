@@ -79,7 +79,7 @@ test('where there is no EventSource, fetch brings the stream', async () => {
 
   const [{ method, url, headers, gone }] = hub.requests;
   assert.deepEqual([method, url], ['GET', '/events?topic=a&frames=gzip']);
-  assert.equal(headers.accept, 'text/event-stream');
+  assert.equal(headers.accept, 'text/event-stream, application/json');
   assert.equal(headers.authorization, undefined);
   stream.close();
   await gone;
@@ -189,7 +189,7 @@ test('a refusal is waited out as long as the server asks, and its health is not 
   assert.ok(delay >= 7_000 && delay <= 7_010, String(delay));
   await told(recorded, 'error too-many-connections 503');
   assert.deepEqual(recorded.story, [
-    'connecting', 'waiting refused', 'error refused 503', 'error too-many-connections 503',
+    'connecting', 'waiting too-many-connections', 'error too-many-connections 503', 'error too-many-connections 503',
   ]);
   assert.equal(hub.requests.length, 1);
   recorded.stream.close();
