@@ -36,6 +36,8 @@ pub struct Machine {
 pub enum PresetValue {
     /// A count, seconds or megabytes.
     Number(u64),
+    /// On or off.
+    Truth(bool),
     /// A list of words.
     Words(&'static [&'static str]),
 }
@@ -82,7 +84,9 @@ impl Preset {
     pub fn settings(self, machine: Machine) -> Vec<(&'static str, PresetValue)> {
         let number = |(name, number)| (name, PresetValue::Number(number));
         let origins = (self == Self::Development).then_some(("allow_origins", PresetValue::Words(DEVELOPMENT_ORIGINS)));
-        self.numbers(machine).into_iter().map(number).chain(origins).collect()
+        // What counts takes a hundred bytes of each reader, and somebody who scrapes it.
+        let metrics = (self == Self::LowMemory).then_some(("metrics", PresetValue::Truth(false)));
+        self.numbers(machine).into_iter().map(number).chain(origins).chain(metrics).collect()
     }
 
     fn numbers(self, machine: Machine) -> Vec<(&'static str, u64)> {
@@ -137,6 +141,7 @@ impl fmt::Display for PresetValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => number.fmt(f),
+            Self::Truth(truth) => truth.fmt(f),
             Self::Words(words) => f.write_str(&words.join(", ")),
         }
     }

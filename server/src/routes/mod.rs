@@ -74,10 +74,13 @@ pub fn admin_router(hub: Hub) -> Router {
 ///
 /// They must be protected like [`admin_router`].
 pub fn watch_router(hub: Hub) -> Router {
-    Router::new()
-        .route("/metrics", get(watch::metrics).fallback(method_not_allowed))
-        .route("/events/stats", get(watch::stats).fallback(method_not_allowed))
-        .with_state(hub)
+    let stats = Router::new().route("/events/stats", get(watch::stats).fallback(method_not_allowed));
+    stats.with_state(hub.clone()).merge(metrics_router(hub))
+}
+
+/// `GET /metrics` alone, for where it is public and the rest is for nobody.
+pub(crate) fn metrics_router(hub: Hub) -> Router {
+    Router::new().route("/metrics", get(watch::metrics).fallback(method_not_allowed)).with_state(hub)
 }
 
 /// Answers whatever no route answers, as JSON like every other refusal.

@@ -221,6 +221,8 @@ mod tests {
         let config = parse("--preset low-memory --max-queue-size 7 --memory-warning-mb off").unwrap();
         assert_eq!((config.hub.max_queue_size, config.hub.memory_warning_mb), (Some(7), None));
         assert_eq!((config.hub.max_history_per_topic, config.hub.event_ttl), (50, seconds(30)));
+        assert!(!config.hub.watch.metrics);
+        assert!(parse("--preset low-memory --metrics true").unwrap().hub.watch.metrics);
         assert_eq!(parse("--preset off").unwrap(), ServeConfig::default());
         for preset in Preset::ALL {
             parse(&format!("--preset {preset} --require-auth false")).unwrap();

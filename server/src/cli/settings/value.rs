@@ -168,6 +168,7 @@ impl From<PresetValue> for ValueKind {
     fn from(value: PresetValue) -> Self {
         match value {
             PresetValue::Number(number) => number.into(),
+            PresetValue::Truth(truth) => truth.into(),
             PresetValue::Words(words) => Self::Array(words.iter().map(|word| Value::from(*word)).collect()),
         }
     }
