@@ -237,6 +237,7 @@ impl Topics {
     }
 
     /// Whether anybody reads a topic right now.
+    #[cfg(feature = "cli")]
     pub(crate) fn is_read(&self, topic: &Topic) -> bool {
         self.by_name.get(topic).is_some_and(|key| self.slots[key.0].n_readers > 0)
     }

@@ -31,6 +31,7 @@ impl Refusal {
         Self { code, status, is_counted: false }
     }
 
+    #[cfg(feature = "cli")]
     pub(crate) fn code(self) -> &'static str {
         self.code
     }
