@@ -131,6 +131,16 @@ impl Crowd {
         Ok(started.elapsed())
     }
 
+    /// How many streams are open.
+    pub(crate) fn n_streaming(&self) -> usize {
+        self.n_streaming
+    }
+
+    /// The bytes of all bodies so far, with their chunks and as they were compressed.
+    pub(crate) fn wire_bytes(&self) -> u64 {
+        self.room.wire_bytes()
+    }
+
     /// Whether the server compresses, once the streams are open.
     pub(crate) fn is_gzip(&self) -> bool {
         self.readers.iter().all(Reader::is_gzip)

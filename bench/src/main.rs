@@ -9,6 +9,7 @@
 //! - `payload` and `stamp`: what is published, and how it is known again. `call`, `body` and
 //!   `http`: as much of HTTP as is needed.
 //! - `requests`: beside the comparison, what streams save in requests.
+//! - `thousand`: beside the comparison, the streams and the figures of a system that Heartwire replaces.
 //! - `soak`: beside the comparison, one server for many minutes, whose readers come and go.
 //! - `samples`, `machine`, `results`: the figures; `table` and `picture` show them.
 //!
@@ -41,6 +42,7 @@ mod soak;
 mod stamp;
 mod stop;
 mod table;
+mod thousand;
 mod wire;
 
 use std::fs;
@@ -60,6 +62,7 @@ use crate::requests::RequestArgs;
 use crate::results::{PeerResults, Results};
 use crate::soak::SoakArgs;
 use crate::stop::Stop;
+use crate::thousand::ThousandArgs;
 
 /// Measure Heartwire beside its peers.
 #[derive(Parser)]
@@ -93,6 +96,8 @@ enum Chore {
     Soak(SoakArgs),
     /// How many requests do streams save against polls every two seconds?
     Requests(RequestArgs),
+    /// A thousand streams: what they take, beside what a system took for the same before Heartwire
+    Thousand(ThousandArgs),
 }
 
 fn main() -> ExitCode {
@@ -106,7 +111,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// False when a soak has found something.
+/// False when something was lost.
 fn run(args: Args) -> Result<bool> {
     let stop = Stop::on_signals()?;
     let places = Places::find(args.out.clone())?;
@@ -117,6 +122,10 @@ fn run(args: Args) -> Result<bool> {
             soak::soak(soak_args, &places, &stop)
         }
         Some(Chore::Requests(args)) => requests::requests(args, &stop).map(|()| true),
+        Some(Chore::Thousand(thousand_args)) => {
+            raise_file_limit(thousand_args.n_readers())?;
+            thousand::thousand(thousand_args, &places, &stop)
+        }
         None => compare(args, &places, &stop).map(|()| true),
     }
 }

@@ -23,11 +23,18 @@ pub(crate) struct Reader {
 pub(crate) struct ReadRoom {
     buffer: Vec<u8>,
     finder: StampFinder,
+    wire_bytes: u64,
 }
 
 impl ReadRoom {
     pub(crate) fn new() -> Self {
-        Self { buffer: vec![0; StampFinder::ROOM + Call::READ_BYTES], finder: StampFinder::new() }
+        let buffer = vec![0; StampFinder::ROOM + Call::READ_BYTES];
+        Self { buffer, finder: StampFinder::new(), wire_bytes: 0 }
+    }
+
+    /// What all readers have had of bodies, as it came.
+    pub(crate) fn wire_bytes(&self) -> u64 {
+        self.wire_bytes
     }
 }
 
@@ -53,9 +60,10 @@ impl Reader {
 
     /// Reads all that has arrived and calls `found` for each stamp in it.
     pub(crate) fn readable(&mut self, room: &mut ReadRoom, mut found: impl FnMut(Stamp)) -> Result<()> {
-        let ReadRoom { buffer, finder } = room;
+        let ReadRoom { buffer, finder, wire_bytes } = room;
         let (rest, gzip) = (&mut self.rest, &mut self.gzip);
         let left = self.call.readable(buffer, StampFinder::ROOM, false, |head, body| {
+            *wire_bytes += (body.len() - StampFinder::ROOM) as u64;
             if !head.is_gzip {
                 finder.feed(rest, body, &mut found);
                 return Ok(());

@@ -1,6 +1,6 @@
-//! Sets up the peers, builds what is Rust, and becomes the benchmark: `cargo xtask bench`. The soak and
-//! the count of requests are parts of the same program and need no peer: `cargo xtask soak`,
-//! `cargo xtask requests`.
+//! Sets up the peers, builds what is Rust, and becomes the benchmark: `cargo xtask bench`. The soak, the
+//! count of requests and the thousand streams are parts of the same program and need no peer:
+//! `cargo xtask soak`, `cargo xtask requests`, `cargo xtask thousand`.
 //!
 //! A peer that this machine cannot have is left out by the benchmark itself, with a sentence; the
 //! reason why it could not be set up is told here.

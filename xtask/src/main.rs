@@ -66,6 +66,12 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         flags: Vec<String>,
     },
+    /// Hold a thousand streams for some minutes: what do they take, and do all of them come through?
+    Thousand {
+        /// --readers 1000, --rate 2 (events a second), --seconds 60, --heartbeat 30, --openings 5
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
     /// Check formatting, lints, documentation and licences
     Ci,
 }
@@ -80,6 +86,7 @@ fn main() -> ExitCode {
         Chore::Speed => bench::speed(),
         Chore::Soak { flags } => bench::chore("soak", &flags),
         Chore::Requests { flags } => bench::chore("requests", &flags),
+        Chore::Thousand { flags } => bench::chore("thousand", &flags),
         Chore::Ci => ci::ci(),
     };
     match done {
