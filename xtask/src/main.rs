@@ -3,7 +3,7 @@
 //! Each chore has its file: `start`, `client` (build), `test`, `size`, `bench` and `ci`. They share
 //! `setup` and `toolchain`, which bring missing tools; `tree`, which knows where things lie;
 //! `shell`, which runs other programs; `fresh`, which skips work whose inputs did not change; and
-//! `settings`, which reads `wasm-pack.toml`.
+//! `settings`, which reads `wasm-pack.toml`. The tests in `requirements` check a page of docs/.
 
 // Talking on the terminal is what this program does.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -13,6 +13,8 @@ mod ci;
 mod client;
 mod files;
 mod fresh;
+#[cfg(test)]
+mod requirements;
 mod settings;
 mod setup;
 mod shell;
