@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail that way")]
 
 mod dashboard;
+mod life;
 mod page;
 mod stories;
 
@@ -43,6 +44,21 @@ told_in_both_browsers! {
     the_demo_page_shows_the_host_and_the_piped_lines,
     the_plain_page_shows_the_host,
     the_dashboard_moves_tells_of_a_refusal_and_survives_a_restart,
+    a_link_that_died_in_the_machines_sleep_is_noticed_within_a_second_of_waking,
+    nothing_reconnects_because_another_tab_is_looked_at,
+    a_page_that_is_kept_for_the_back_button_goes_on_where_it_was,
+    a_page_goes_on_after_a_real_walk_there_and_back,
+    a_resume_point_survives_a_reload,
+}
+
+/// No other browser freezes on request.
+mod chromium_alone {
+    use super::{BrowserKind, life, tell};
+
+    #[test]
+    fn a_frozen_page_lets_go_of_its_stream_and_goes_on_where_it_was() {
+        tell(BrowserKind::Chromium, life::a_frozen_page_lets_go_of_its_stream_and_goes_on_where_it_was);
+    }
 }
 
 fn tell(kind: BrowserKind, story: impl AsyncFn(&Browser) -> Result<()>) {

@@ -1,6 +1,7 @@
 //! What happens to the pair, one story a function.
 
 pub(crate) use crate::dashboard::the_dashboard_moves_tells_of_a_refusal_and_survives_a_restart;
+pub(crate) use crate::life::*;
 use crate::page::{RECORDER, STRICT_PAGE, payload, recorder_script, strings};
 use anyhow::{Context, Result, ensure};
 use heartwire_tests::link::Mood;
@@ -11,14 +12,14 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 
 /// A server, a link to it, and the recorder's page loaded over the link.
-struct Stage {
-    server: Server,
-    link: Link,
+pub(crate) struct Stage {
+    pub(crate) server: Server,
+    pub(crate) link: Link,
     _folder: TempDir,
 }
 
 impl Stage {
-    async fn set(browser: &Browser, settings: &[&str]) -> Result<Self> {
+    pub(crate) async fn set(browser: &Browser, settings: &[&str]) -> Result<Self> {
         let folder = folder_with_page(RECORDER)?;
         let www = folder.path().display().to_string();
         let mut all = vec!["--www", www.as_str()];
@@ -31,7 +32,7 @@ impl Stage {
     }
 
     /// Publishes the events `from..to` as the recorder expects them.
-    async fn publish(&self, from: u64, to: u64) -> Result<()> {
+    pub(crate) async fn publish(&self, from: u64, to: u64) -> Result<()> {
         let payloads: Vec<String> = (from..to).map(payload).collect();
         for batch in payloads.chunks(50) {
             self.server.publish_all("t", batch).await?;
@@ -40,7 +41,7 @@ impl Stage {
     }
 }
 
-async fn saw_exactly(browser: &Browser, n_events: u64) -> Result<()> {
+pub(crate) async fn saw_exactly(browser: &Browser, n_events: u64) -> Result<()> {
     browser.wait_for(&format!("window.seen >= {n_events} || window.wrong.length")).await?;
     let wrong = browser.run("return window.wrong").await?;
     ensure!(strings(&wrong).is_empty(), "not once and in order: {wrong}");

@@ -2,8 +2,10 @@
 
 use crate::{eventually, part};
 use anyhow::{Context, Result};
+use fantoccini::wd::{WebDriverCompatibleCommand, WindowHandle};
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
+use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::process::Stdio;
@@ -18,9 +20,13 @@ pub enum BrowserKind {
     Firefox,
 }
 
-/// A browser with one tab. It and its driver end with this value.
+/// One tab of a browser.
+pub type Tab = WindowHandle;
+
+/// A browser with one tab, at first. It and its driver end with this value.
 #[derive(Debug)]
 pub struct Browser {
+    kind: BrowserKind,
     client: Client,
     _driver: Child,
     _profile: tempfile::TempDir,
@@ -65,7 +71,72 @@ impl Browser {
             Ok(builder.capabilities(capabilities.clone()).connect(&url).await.ok())
         })
         .await?;
-        Ok(Self { client, _driver: driver, _profile: profile })
+        Ok(Self { kind, client, _driver: driver, _profile: profile })
+    }
+
+    /// Which one it is.
+    #[must_use]
+    pub fn kind(&self) -> BrowserKind {
+        self.kind
+    }
+
+    /// The tab that everything is about until [`switch_to`](Self::switch_to).
+    ///
+    /// # Errors
+    /// It has gone.
+    pub async fn tab(&self) -> Result<Tab> {
+        self.client.window().await.context("name the tab")
+    }
+
+    /// Opens another tab and goes on in there.
+    ///
+    /// # Errors
+    /// There can be no more.
+    pub async fn new_tab(&self) -> Result<Tab> {
+        let tab = self.client.new_window(true).await.context("open a tab")?.handle;
+        self.switch_to(&tab).await?;
+        Ok(tab)
+    }
+
+    /// Goes on in another tab, as a person does who looks at it.
+    ///
+    /// # Errors
+    /// It has gone.
+    pub async fn switch_to(&self, tab: &Tab) -> Result<()> {
+        self.client.switch_to_window(tab.clone()).await.context("look at another tab")
+    }
+
+    /// Closes the tab. Go on in another.
+    ///
+    /// # Errors
+    /// It has gone already.
+    pub async fn close_tab(&self) -> Result<()> {
+        self.client.close_window().await.context("close the tab")
+    }
+
+    /// Loads the page again.
+    ///
+    /// # Errors
+    /// It cannot be loaded.
+    pub async fn reload(&self) -> Result<()> {
+        self.client.refresh().await.context("load the page again")
+    }
+
+    /// Goes back in the tab's history.
+    ///
+    /// # Errors
+    /// There is nothing to go back to.
+    pub async fn back(&self) -> Result<()> {
+        self.client.back().await.context("go back")
+    }
+
+    /// Sends Chromium a command of its DevTools protocol, about the tab.
+    ///
+    /// # Errors
+    /// It fails, or this is no Chromium.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Result<Value> {
+        let command = DevTools { body: json!({ "cmd": command, "params": parameters }).to_string() };
+        Ok(self.client.issue_cmd(command).await?)
     }
 
     /// Opens a page and waits until it is loaded.
@@ -124,4 +195,20 @@ fn capabilities(kind: BrowserKind, profile: &std::path::Path) -> Result<Value> {
             "moz:firefoxOptions": { "binary": part("FIREFOX")?, "args": ["-headless"] },
         }),
     })
+}
+
+/// What chromedriver passes on to the browser.
+#[derive(Debug)]
+struct DevTools {
+    body: String,
+}
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, <Url as std::str::FromStr>::Err> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.body.clone()))
+    }
 }

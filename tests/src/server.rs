@@ -121,6 +121,16 @@ impl Server {
         Ok(())
     }
 
+    /// How many streams are open.
+    ///
+    /// # Errors
+    /// It does not say.
+    pub async fn active_connections(&self) -> Result<u64> {
+        let (_, body) = self.get("/events/health").await?;
+        let health: serde_json::Value = serde_json::from_str(&body)?;
+        health["active_connections"].as_u64().context("the health tells how many streams are open")
+    }
+
     /// What `GET` of a path answers: status and body.
     ///
     /// # Errors

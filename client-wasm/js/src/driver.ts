@@ -11,12 +11,31 @@
 import { addresses } from './address.js';
 import { isCount, isGap, isPollAnswer, isRefusal, isText, type Refusal } from './answers.js';
 import { type Exports, END_OF_TEXT, Happening, Resume, Setting, texts, Told } from './border.js';
+import { Clock } from './clock.js';
 import { COUNTERS, type Engine } from './engine.js';
 import type { GapReason, State, StateDetail } from './events.js';
+import type { Life } from './life.js';
 import { openSource } from './source.js';
 
 /** `setTimeout` counts in 32 bits, and fires at once when asked for more. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+/** So often a page that is looked at sees to it that the machine has not slept. */
+const TICK_MS = 400;
+/** A timer that is so late was not only kept waiting: the page was frozen, or the machine slept and its clock ran on. */
+const LATE_MS = 5_000;
+/** The timers of a hidden page are up to a minute late anyway. */
+const LATE_HIDDEN_MS = 120_000;
+
+/** What the machine makes of the life of a page. When it is looked at or not, what is due may be overdue. */
+const LIFE: { readonly [What in Life]: Happening } = {
+  offline: Happening.Offline,
+  online: Happening.Online,
+  paused: Happening.Paused,
+  woke: Happening.Woke,
+  hidden: Happening.Due,
+  shown: Happening.Due,
+};
 
 const STATES: readonly State[] = ['connecting', 'open', 'waiting', 'polling', 'closed'];
 
@@ -53,6 +72,8 @@ export const driver =
     const { compression = true, withCredentials = false, fetch: overFetch } = options;
     const address = addresses(url, compression);
 
+    const clock = new Clock();
+    let hidden = false;
     const inbox: (() => void)[] = [];
     let busy = false;
     let closed = false;
@@ -77,7 +98,14 @@ export const driver =
     // What happened.
 
     const handle = (happening: Happening, link = 0, number = 0, other = 0) =>
-      instance.handle(happening, link, number, other, performance.now());
+      instance.handle(happening, link, number, other, clock.now);
+
+    /** Looks at the clock: what is taken in now came at one moment. */
+    const look = () => {
+      if (clock.read()) {
+        handle(Happening.Woke);
+      }
+    };
 
     /** Does what needs the instance, should that be well. A trap leaves its memory in no state to go on with. */
     const attempt = (act: () => void) => {
@@ -109,6 +137,7 @@ export const driver =
       busy = true;
       perform();
       for (let arrival; (arrival = inbox.shift()); ) {
+        look();
         arrival();
         perform();
       }
@@ -327,7 +356,11 @@ export const driver =
 
     /** Sees to it that the machine is called at its deadline. */
     const setTimer = () => {
-      const deadline = instance.deadline();
+      let deadline = instance.deadline();
+      if (deadline < Infinity && !hidden) {
+        // Timers sleep with the machine. A page that is looked at sees by these that it did.
+        deadline = Math.min(deadline, clock.now + TICK_MS);
+      }
       // Every event that is heard puts the deadline off. The timer stays as it is: it fires too early, nothing is
       // due, and it is set anew. That is cheaper than to do so for each event.
       if (timerAt <= deadline && deadline < Infinity) {
@@ -337,14 +370,15 @@ export const driver =
       timerAt = deadline;
       if (deadline < Infinity) {
         // Rounded up: a timer that fires a fraction too early would only be set again.
-        const delay = Math.ceil(deadline - performance.now());
+        const delay = Math.ceil(deadline - clock.now);
         timer = setTimeout(due, Math.min(Math.max(delay, 0), LONGEST_TIMEOUT));
       }
     };
 
     const due = () => {
+      const at = timerAt;
       timerAt = Infinity;
-      take(() => handle(Happening.Due));
+      take(() => handle(clock.now - at < (hidden ? LATE_HIDDEN_MS : LATE_MS) ? Happening.Due : Happening.Woke));
     };
 
     // What the page asks for.
@@ -370,6 +404,7 @@ export const driver =
     /** For what the page asks for, which does not wait its turn. */
     const ask = (happening: Happening, number = 0, text = '') =>
       attempt(() => {
+        look();
         writeText(text);
         handle(happening, 0, number);
         run();
@@ -383,6 +418,10 @@ export const driver =
         ask(Happening.Listen, 0, type);
       },
       setEnabled: (enabled) => ask(Happening.SetEnabled, Number(enabled)),
+      life(what) {
+        hidden = what === 'hidden' || (hidden && what !== 'shown');
+        take(() => handle(LIFE[what]));
+      },
       close() {
         closed = true;
         ask(Happening.Close);

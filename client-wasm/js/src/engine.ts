@@ -4,6 +4,7 @@
  */
 
 import type { GapReason, State, StateDetail } from './events.js';
+import type { Life } from './life.js';
 import type { CheckedOptions } from './options.js';
 
 /** What the machine counts, in the order in which it tells. See {@link Metrics} for the meaning of each. */
@@ -45,6 +46,8 @@ export interface Connection {
   /** From now on the page wants events of this type. */
   listen(type: string): void;
   setEnabled(enabled: boolean): void;
+  /** Something happened to the page. */
+  life?(what: Life): void;
   /** Nothing but the state `closed` reaches the sink after this. */
   close(): void;
   /** The next bytes of a stream. Only an engine that has requests sent has this. */

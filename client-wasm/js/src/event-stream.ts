@@ -4,14 +4,14 @@
  */
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { connect, type Listener as Hearer } from './connection.js';
 import { reader } from './data.js';
-import { type Connection, COUNTERS, type Engine, type Sink } from './engine.js';
+import { type Connection, COUNTERS } from './engine.js';
 import { type EventStreamEventMap, GapEvent, HeartbeatEvent, type State, type StateDetail, StateEvent, StreamErrorEvent } from './events.js';
-import { load } from './load.js';
+import { KeptPlace } from './kept-place.js';
+import { type Life, watchLife } from './life.js';
 import type { Metrics } from './metrics.js';
 import { type CheckedOptions, type EventStreamOptions, check } from './options.js';
-import { passThrough } from './pass-through.js';
-import { sender } from './request.js';
 import type { DataOf, EventOf, StreamEvent, TypedMessageEvent, TypeOf } from './types.js';
 import { iterate, once } from './waiting.js';
 import { watch } from './watch.js';
@@ -88,8 +88,10 @@ export class EventStream<Events extends object = Record<string, string>> extends
   #latency: number | null = null;
   /** When anything last came from the server, as `performance.now()` has it. */
   #heard: number | null = null;
-  /** The HTTP status of the answer that is being taken in. */
-  #status: number | null = null;
+  /** Where `persist` keeps the resume point. */
+  readonly #kept: KeptPlace | undefined;
+  /** Aborted when the life of the page is nothing to the stream any more. */
+  readonly #life = new AbortController();
 
   /**
    * Opens a stream.
@@ -119,17 +121,8 @@ export class EventStream<Events extends object = Record<string, string>> extends
       return;
     }
     signal?.addEventListener('abort', this.#abort);
-    load().then(
-      (engine) => this.#connect(engine),
-      (failure: unknown) => {
-        if (checked.fetch) {
-          this.#changed({ state: 'closed', attempt: 0, delay: 0, reason: 'no-webassembly' });
-        } else {
-          warn(failure);
-          this.#connect(passThrough);
-        }
-      },
-    );
+    this.#kept = checked.persist && new KeptPlace(this.url);
+    this.#connect();
   }
 
   /** As with an `EventSource`: {@link CONNECTING}, {@link OPEN} or {@link CLOSED}. {@link state} tells more. */
@@ -145,7 +138,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
 
   /** The resume point: where a new stream would go on. Empty when there is none yet. Opaque text. */
   get lastEventId(): string {
-    return this.#connection?.lastEventId() ?? this.#options.lastEventId ?? '';
+    return this.#connection?.lastEventId() ?? (this.#options.lastEventId || this.#kept?.id || '');
   }
 
   /**
@@ -188,7 +181,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
     if (this.#connection) {
       this.#connection.close();
     } else {
-      this.#changed({ state: 'closed', attempt: 0, delay: 0, reason: 'by-page' });
+      this.#changed({ state: 'closed', attempt: 0, delay: 0, reason: 'by-page' }, null);
     }
   }
 
@@ -348,34 +341,30 @@ export class EventStream<Events extends object = Record<string, string>> extends
     this.#handlers.set(type, typeof handler === 'function' ? handler : null);
   }
 
-  #connect(engine: Engine): void {
-    if (this.#closed) {
-      return;
-    }
-    const connection = engine(this.url, this.#options, this.#sink());
+  #connect(): void {
+    const options = { ...this.#options, enabled: this.#enabled, lastEventId: this.lastEventId || null };
+    const connection = connect(this.url, options, this.#hearer());
     this.#connection = connection;
     for (const type of this.#types) {
       connection.listen(type);
     }
-    connection.setEnabled(this.#enabled);
+    watchLife(this.url, (what) => this.#lives(what), this.#life.signal);
     connection.start();
   }
 
-  #sink(): Sink {
-    const hear: Parameters<typeof sender>[1] = {
-      chunk: (link, bytes) => {
-        this.#alive();
-        this.#bytes += bytes.length;
-        this.#connection?.chunk?.(link, bytes);
-      },
-      done: (link, status, retryAfter, answer) => {
-        this.#status = status || null;
-        this.#connection?.done?.(link, status, retryAfter, answer);
-        this.#status = null;
-      },
-    };
-    const error: Sink['error'] = (code, message) => this.dispatchEvent(new StreamErrorEvent(code, message, this.#status));
+  #lives(what: Life): void {
+    if (what === 'paused' || what === 'hidden') {
+      this.#kept?.keep(this.lastEventId);
+    }
+    this.#connection?.life?.(what);
+  }
+
+  #hearer(): Hearer {
     return {
+      bytes: (n) => {
+        this.#alive();
+        this.#bytes += n;
+      },
       forward: ({ type, data, lastEventId, origin }) => {
         this.#alive();
         this.#message(type, data, lastEventId, origin);
@@ -384,15 +373,14 @@ export class EventStream<Events extends object = Record<string, string>> extends
         this.#alive();
         this.#message(type, data, lastEventId, this.#origin);
       },
-      state: (state, attempt, delay, reason) => this.#changed({ state, attempt, delay, reason: reason ?? null }),
+      state: (state, attempt, delay, reason, status) => this.#changed({ state, attempt, delay, reason: reason ?? null }, status),
       heartbeat: (latency) => {
         this.#alive();
         this.#latency = latency;
         this.dispatchEvent(new HeartbeatEvent(latency));
       },
       gap: (from, to, reason) => this.dispatchEvent(new GapEvent(from ?? null, to, reason)),
-      error,
-      send: sender(this.#options, hear, error),
+      error: (code, message, status) => this.dispatchEvent(new StreamErrorEvent(code, message, status)),
     };
   }
 
@@ -413,7 +401,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
     this.dispatchEvent(new MessageEvent(type, { data, lastEventId, origin }));
   }
 
-  #changed(detail: StateDetail): void {
+  #changed(detail: StateDetail, status: number | null): void {
     const { state, reason } = detail;
     const before = this.readyState;
     this.#state = state;
@@ -421,38 +409,22 @@ export class EventStream<Events extends object = Record<string, string>> extends
       this.#alive();
     }
     if (state === 'closed' && reason !== 'switched-off') {
-      this.#connection &&= epitaph(this.#connection);
+      this.#life.abort();
+      this.#kept?.keep(this.lastEventId);
+      this.#kept?.leave();
     }
     this.dispatchEvent(new StateEvent(detail));
     // An EventSource tells each loss and its own giving up as an `error`; so do we, with the reason.
     if (reason === 'no-webassembly') {
       this.dispatchEvent(new StreamErrorEvent(reason, 'the WebAssembly cannot be loaded, and only with it can streams go by fetch'));
     } else if (reason && (state === 'waiting' || reason === 'gave-up' || reason === 'stopped')) {
-      this.dispatchEvent(new StreamErrorEvent(reason, '', this.#status));
+      this.dispatchEvent(new StreamErrorEvent(reason, '', status));
     } else if (before !== OPEN && this.readyState === OPEN) {
       this.dispatchEvent(new Event('open'));
     }
   }
 
   readonly #abort = (): void => this.close();
-}
-
-/**
- * What stands for a connection that is over for good. The connection itself has to go: it holds this
- * stream from within WebAssembly, where the garbage collector does not see that the two hold but each other.
- */
-function epitaph(connection: Connection): Connection {
-  const lastEventId = connection.lastEventId();
-  const counters = connection.counters();
-  const nothing = () => {};
-  return {
-    start: nothing,
-    listen: nothing,
-    setEnabled: nothing,
-    close: nothing,
-    lastEventId: () => lastEventId,
-    counters: () => counters,
-  };
 }
 
 /** [spec] The EventSource constructor: relative to the document or worker, and a `SyntaxError` when that fails. */
@@ -471,17 +443,4 @@ function resolve(url: string | URL, { topics, clientId }: CheckedOptions): URL {
     address.searchParams.set('client_id', clientId);
   }
   return address;
-}
-
-let warned = false;
-
-function warn(failure: unknown): void {
-  if (!warned) {
-    warned = true;
-    console.warn(
-      'heartwire: the WebAssembly cannot be loaded, so the browser\'s own EventSource does the work: no silence limit, no polling. ' +
-        "Does the content security policy allow 'wasm-unsafe-eval'?",
-      failure,
-    );
-  }
 }

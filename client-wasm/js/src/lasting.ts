@@ -6,6 +6,7 @@
 import type { Exports } from './border.js';
 import { driver } from './driver.js';
 import type { Connection, Engine } from './engine.js';
+import { Fare } from './life.js';
 
 /**
  * @param first - The instance to begin with.
@@ -16,6 +17,7 @@ export const lasting =
   (url, options, sink) => {
     const { baseReconnectDelay = 1_000, maxReconnectDelay = 30_000 } = options;
     const types: string[] = [];
+    const fare = new Fare();
     let { enabled, lastEventId } = options;
     let crashes = 0;
     let closed = false;
@@ -25,6 +27,7 @@ export const lasting =
     const open = (instance: Exports) => {
       connection = driver(instance, broke)(url, { ...options, enabled, lastEventId }, sink);
       types.forEach(connection.listen);
+      fare.tell(connection);
     };
 
     const broke = (resumeAt: string, failure: unknown) => {
@@ -63,6 +66,10 @@ export const lasting =
       setEnabled(next) {
         enabled = next;
         connection?.setEnabled(next);
+      },
+      life(what) {
+        fare.note(what);
+        connection?.life?.(what);
       },
       close() {
         closed = true;

@@ -79,6 +79,11 @@ export interface EventStreamOptions<Events extends object = Record<string, strin
    * Default `false`.
    */
   lastEventIdHeader?: boolean | undefined;
+  /**
+   * Keeps the resume point in `sessionStorage` under the URL with its topics, so that a stream goes on over a reload
+   * of its page. A `lastEventId` that is given wins. Default: it is forgotten with the page.
+   */
+  persist?: 'session' | undefined;
   /** Whether the server may compress large events one by one. They arrive opened. Default `true`. */
   compression?: boolean | undefined;
   /**
@@ -208,6 +213,7 @@ const RULES: { readonly [Name in keyof Required<EventStreamOptions>]: Rule } = {
       [ArrayBuffer, Blob, FormData, URLSearchParams].some((kind) => value instanceof kind),
   },
   lastEventIdHeader: flag,
+  persist: { must: "be 'session'", holds: (value) => value === 'session' },
   compression: flag,
   heartbeatTimeout: {
     must: `be a number of milliseconds, at least ${SHORTEST_SPAN}, or Infinity, or null`,

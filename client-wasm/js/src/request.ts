@@ -83,12 +83,7 @@ export function sender(
 
   return (link, url, stream) => {
     const controller = new AbortController();
-    const { signal } = controller;
-    if (stream) {
-      // A page may be kept and come back: its stream is then one that was cut.
-      globalThis.addEventListener?.('pagehide', () => controller.abort(), { signal });
-    }
-    void send(link, new URL(url), stream, signal);
+    void send(link, new URL(url), stream, controller.signal);
     return controller;
   };
 }

@@ -530,7 +530,7 @@ test('the stream is pulled, piece by piece', async () => {
   assert.ok(pulled <= 101);
 });
 
-test('leaving the page cuts the stream', async () => {
+test('a page that is put aside closes its stream, and goes on when it comes back', async () => {
   const page = new EventTarget();
   globalThis.addEventListener = page.addEventListener.bind(page);
   const hub = await server((_, response) => accept(response, hello()));
@@ -538,6 +538,8 @@ test('leaving the page cuts the stream', async () => {
   await told(recorded, 'open');
   page.dispatchEvent(new Event('pagehide'));
   await hub.requests[0].gone;
+  page.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true }));
+  await told(recorded, 'waiting slept');
   await hub.request(2);
   delete globalThis.addEventListener;
   recorded.stream.close();
