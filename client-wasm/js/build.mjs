@@ -1,5 +1,6 @@
 // Builds the package from src/ and generated/ into dist/:
 //   heartwire.js         the ES module, with the WebAssembly inside
+//   heartwire.shared.js  what streams need besides that are shared between tabs; the module loads it
 //   heartwire.script.js  the classic script for a <script> tag
 //   heartwire.wasm       the WebAssembly by itself, for `init`
 //   react.js and so on   what is imported as heartwire/react; it imports heartwire itself by its name
@@ -26,6 +27,13 @@ const client = {
   setup: ({ onResolve }) => onResolve({ filter: /^\.\/index\.js$/ }, () => ({ path: 'heartwire', external: true })),
 };
 
+/** Leaves what only some pages need in a file of its own. */
+const apart = {
+  name: 'apart',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /\/shared\/share\.js$/ }, () => ({ path: './heartwire.shared.js', external: true })),
+};
+
 const bytes = await readFile(wasm);
 const define = { VERSION: JSON.stringify(version), EMBEDDED_WASM: JSON.stringify(embed(bytes)), ALPHABET: JSON.stringify(ALPHABET) };
 
@@ -50,7 +58,8 @@ const extra = (name) =>
   bundle(`src/${name}.ts`, `dist/${name}.js`, 'esm', { plugins: [client], external: ['react', 'vue', 'svelte', 'svelte/store'] });
 
 await Promise.all([
-  bundle('src/index.ts', 'dist/heartwire.js', 'esm'),
+  bundle('src/index.ts', 'dist/heartwire.js', 'esm', { plugins: [apart] }),
+  bundle('src/shared/share.ts', 'dist/heartwire.shared.js', 'esm'),
   bundle('src/script.ts', 'dist/heartwire.script.js', 'iife'),
   ...['help', 'react', 'svelte', 'vue'].map(extra),
   copyFile(wasm, join(here, 'dist/heartwire.wasm')),

@@ -7,6 +7,7 @@
 mod dashboard;
 mod life;
 mod page;
+mod sharing;
 mod stories;
 
 use anyhow::Result;
@@ -49,15 +50,24 @@ told_in_both_browsers! {
     a_page_that_is_kept_for_the_back_button_goes_on_where_it_was,
     a_page_goes_on_after_a_real_walk_there_and_back,
     a_resume_point_survives_a_reload,
+    twenty_tabs_have_one_stream_and_all_of_them_load,
+    when_the_leader_goes_another_tab_takes_over_and_nothing_is_lost_or_doubled,
+    a_leader_that_hangs_is_replaced_and_comes_back_without_doubles,
+    tabs_of_different_people_never_share,
 }
 
 /// No other browser freezes on request.
 mod chromium_alone {
-    use super::{BrowserKind, life, tell};
+    use super::{BrowserKind, life, sharing, tell};
 
     #[test]
     fn a_frozen_page_lets_go_of_its_stream_and_goes_on_where_it_was() {
         tell(BrowserKind::Chromium, life::a_frozen_page_lets_go_of_its_stream_and_goes_on_where_it_was);
+    }
+
+    #[test]
+    fn a_leader_that_is_frozen_hands_over_and_catches_up() {
+        tell(BrowserKind::Chromium, sharing::a_leader_that_is_frozen_hands_over_and_catches_up);
     }
 }
 

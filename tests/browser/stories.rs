@@ -3,6 +3,7 @@
 pub(crate) use crate::dashboard::the_dashboard_moves_tells_of_a_refusal_and_survives_a_restart;
 pub(crate) use crate::life::*;
 use crate::page::{RECORDER, STRICT_PAGE, payload, recorder_script, strings};
+pub(crate) use crate::sharing::*;
 use anyhow::{Context, Result, ensure};
 use heartwire_tests::link::Mood;
 use heartwire_tests::server::{Server, folder_with_page, heartwire};

@@ -122,7 +122,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
     }
     signal?.addEventListener('abort', this.#abort);
     this.#kept = checked.persist && new KeptPlace(this.url);
-    this.#connect();
+    void this.#connect();
   }
 
   /** As with an `EventSource`: {@link CONNECTING}, {@link OPEN} or {@link CLOSED}. {@link state} tells more. */
@@ -341,9 +341,14 @@ export class EventStream<Events extends object = Record<string, string>> extends
     this.#handlers.set(type, typeof handler === 'function' ? handler : null);
   }
 
-  #connect(): void {
+  async #connect(): Promise<void> {
+    // Most pages do without: who shares loads what that takes.
+    const make = this.#options.shared ? (await import('./shared/share.js')).share.bind(null, connect) : connect;
+    if (this.#closed) {
+      return;
+    }
     const options = { ...this.#options, enabled: this.#enabled, lastEventId: this.lastEventId || null };
-    const connection = connect(this.url, options, this.#hearer());
+    const connection = make(this.url, options, this.#hearer());
     this.#connection = connection;
     for (const type of this.#types) {
       connection.listen(type);

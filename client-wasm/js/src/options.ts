@@ -84,6 +84,18 @@ export interface EventStreamOptions<Events extends object = Record<string, strin
    * of its page. A `lastEventId` that is given wins. Default: it is forgotten with the page.
    */
   persist?: 'session' | undefined;
+  /**
+   * Whether all tabs of this browser have one stream between them: those whose streams have the same URL, topics,
+   * options and {@link identity}. Needs a secure context; elsewhere each tab has its own. Not with a `method` or a
+   * `body`. Default `false`.
+   */
+  shared?: boolean | undefined;
+  /**
+   * Whose rights the stream has, such as a user's id: streams of different identities are never {@link shared}.
+   * Scripts of this origin can read it. It must be given when streams with `headers` or a `token` are shared.
+   * Default: whoever the cookies belong to.
+   */
+  identity?: string | undefined;
   /** Whether the server may compress large events one by one. They arrive opened. Default `true`. */
   compression?: boolean | undefined;
   /**
@@ -214,6 +226,8 @@ const RULES: { readonly [Name in keyof Required<EventStreamOptions>]: Rule } = {
   },
   lastEventIdHeader: flag,
   persist: { must: "be 'session'", holds: (value) => value === 'session' },
+  shared: flag,
+  identity: { must: 'be a text', holds: (value) => typeof value === 'string' },
   compression: flag,
   heartbeatTimeout: {
     must: `be a number of milliseconds, at least ${SHORTEST_SPAN}, or Infinity, or null`,
@@ -266,6 +280,12 @@ export function check<Events extends object>(options: EventStreamOptions<Events>
   }
   if (body !== undefined && isGet(method)) {
     throw new TypeError('heartwire: option "body" must not come with the method GET');
+  }
+  if (options.shared && (body !== undefined || !isGet(method))) {
+    throw new TypeError('heartwire: option "shared" must not come with a method or a body, whose answer is for one stream');
+  }
+  if (options.shared && (headers || token) && options.identity === undefined) {
+    throw new TypeError('heartwire: option "identity" must say whose headers or token a shared stream has');
   }
   return {
     ...Object.fromEntries(given),

@@ -22,6 +22,8 @@ const WRONG = {
   body: [7, {}, null, new ReadableStream()],
   lastEventIdHeader: ['yes'],
   persist: ['local', true, null],
+  shared: ['yes', null],
+  identity: [7, null],
   compression: ['gzip'],
   heartbeatTimeout: [9, -1, NaN, '45', false],
   connectTimeout: [9, Infinity, NaN, '15000', null],
@@ -57,6 +59,8 @@ const RIGHT = {
   body: ['', 'x', new Uint8Array(1), new ArrayBuffer(1), new Blob([]), new FormData(), new URLSearchParams()],
   lastEventIdHeader: [true, false],
   persist: ['session'],
+  shared: [true, false],
+  identity: ['', 'ann'],
   compression: [true, false],
   heartbeatTimeout: [null, 10, 45_000, Infinity],
   connectTimeout: [10, 15_000],
@@ -130,6 +134,10 @@ test('the address gets the topics and loses its fragment', () => {
 test('options that contradict each other are a TypeError', () => {
   reset();
   for (const [options, name] of [
+    [{ shared: true, method: 'POST' }, 'shared'],
+    [{ shared: true, body: '' }, 'shared'],
+    [{ shared: true, headers: {} }, 'identity'],
+    [{ shared: true, token: () => 't' }, 'identity'],
     [{ transport: 'eventsource', headers: {} }, 'transport'],
     [{ transport: 'eventsource', token: () => 't' }, 'transport'],
     [{ transport: 'eventsource', method: 'POST' }, 'transport'],

@@ -1,0 +1,72 @@
+/** The lock of a group: whoever holds it leads. */
+
+/** What becomes of the wait for it. */
+export interface Holder {
+  /** It is this one's until it gives it up. */
+  granted(): void;
+  /** Somebody took it, who had not heard of this one for too long. */
+  stolen(): void;
+  /** This page may have no locks. */
+  refused(): void;
+}
+
+type Locks = Pick<LockManager, 'request' | 'query'>;
+
+export class Lock {
+  readonly #locks: Locks;
+  readonly #name: string;
+  readonly #holder: Holder;
+  #giveUp: (() => void) | undefined;
+
+  constructor(locks: Locks, name: string, holder: Holder) {
+    this.#locks = locks;
+    this.#name = name;
+    this.#holder = holder;
+  }
+
+  /** Gives it up, and waits for it behind all others; or takes it from whoever has it. */
+  wait(steal = false): void {
+    this.giveUp();
+    const waiting = new AbortController();
+    let release = () => {};
+    const giveUp = () => {
+      waiting.abort();
+      release();
+    };
+    this.#giveUp = giveUp;
+    this.#locks
+      .request(this.#name, steal ? { steal } : { signal: waiting.signal }, () => {
+        if (waiting.signal.aborted) {
+          return undefined;
+        }
+        this.#holder.granted();
+        return new Promise<void>((resolve) => {
+          release = resolve;
+        });
+      })
+      .catch((failure: unknown) => {
+        // Whoever gave it up knows.
+        if (this.#giveUp === giveUp) {
+          this.#giveUp = undefined;
+          if ((failure as Partial<DOMException>)?.name === 'AbortError') {
+            this.#holder.stolen();
+          } else {
+            this.#holder.refused();
+          }
+        }
+      });
+  }
+
+  /** Gives up the lock, or the wait for it. */
+  giveUp(): void {
+    const giveUp = this.#giveUp;
+    this.#giveUp = undefined;
+    giveUp?.();
+  }
+
+  /** How many wait for it. */
+  async nWaiting(): Promise<number> {
+    const { pending = [] } = await this.#locks.query();
+    return pending.filter(({ name }) => name === this.#name).length;
+  }
+}
