@@ -7,7 +7,7 @@ use crate::config::ServeConfig;
 use crate::edges::{self, SecurityHeaders};
 use crate::metrics::{feed, refusals};
 use crate::rate_limit::{self, RateLimit};
-use crate::routes::{admin_router, not_found, router, watch_router};
+use crate::routes::{admin_router, metrics_router, not_found, router, watch_router};
 use crate::serve::guard::{self, Guard};
 use crate::soft_refusal;
 use crate::{Hub, Shutdown, Tls};
@@ -84,6 +84,8 @@ fn app(config: &ServeConfig, hub: Hub) -> Router {
         if hub.config().watch.metrics {
             feed::start(hub.clone());
         }
+    } else if hub.config().watch.metrics_public {
+        app = app.merge(metrics_router(hub.clone()));
     }
     let edges = &config.edges;
     app = match &config.www {
