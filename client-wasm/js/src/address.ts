@@ -53,7 +53,12 @@ export function addresses(url: string, frames: boolean) {
 
     health() {
       const address = below('health');
+      const clientId = address.searchParams.get('client_id');
       address.search = '';
+      // A server that streams to a part of its clients answers each what holds for it.
+      if (clientId) {
+        address.searchParams.set('client_id', clientId);
+      }
       return address.href;
     },
   };
