@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::process::Process;
+use common::process::{Process, publish};
 use heartwire::Topic;
 use heartwire::client::{Subscriber, SubscriberUrl, Update};
 use heartwire_protocol::connection::{Loss, Notice, Settings, State};
@@ -85,24 +85,18 @@ async fn read(address: SocketAddr, reader: usize, tell: mpsc::UnboundedSender<(u
     }
 }
 
-async fn publish(http: &reqwest::Client, address: SocketAddr, data: &'static str) {
-    let url = format!("http://{address}/events?topic=t");
-    http.post(url).body(data).send().await.unwrap().error_for_status().unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_leaves_under_load_loses_no_reader_and_sends_no_crowd() {
-    let n_readers: usize = std::env::var("LEAVING_READERS").map_or(200, |n| n.parse().unwrap());
+    let n_readers: usize = std::env::var("LEAVING_READERS").map_or(50, |n| n.parse().unwrap());
     let window = Duration::from_secs(if n_readers >= 1_000 { 5 } else { 1 });
     let settings = ["--drain-window", if n_readers >= 1_000 { "5" } else { "1" }];
-    let http = reqwest::Client::new();
     let mut first = Process::start(&settings);
     let address = first.address;
     let mut readers = Readers::start(n_readers, address);
     readers.have_all_told(Told::Open, 1).await;
 
     // Published in the moment of leaving: with a log in memory it is the last chance to get it.
-    publish(&http, address, "first").await;
+    publish(address, "t", "first").await;
     let asked_at = Instant::now();
     first.signal("-TERM");
     let second = tokio::task::spawn_blocking(move || {
@@ -119,7 +113,7 @@ async fn a_server_that_leaves_under_load_loses_no_reader_and_sends_no_crowd() {
     let second = second.unwrap();
     let to_exit = ended_at - asked_at;
     let came_back = readers.have_all_told(Told::Open, 2).await;
-    publish(&http, second.address, "second").await;
+    publish(second.address, "t", "second").await;
     readers.have_all_told(Told::Second, 1).await;
 
     assert!(to_exit < window + Duration::from_secs(5), "it took {to_exit:?}");
