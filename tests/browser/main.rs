@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail that way")]
 
 mod dashboard;
+mod edges;
 mod life;
 mod page;
 mod sharing;
@@ -54,6 +55,10 @@ told_in_both_browsers! {
     when_the_leader_goes_another_tab_takes_over_and_nothing_is_lost_or_doubled,
     a_leader_that_hangs_is_replaced_and_comes_back_without_doubles,
     tabs_of_different_people_never_share,
+    a_page_of_an_allowed_origin_reads_and_publishes,
+    a_page_of_any_other_origin_is_kept_out,
+    over_tls_a_page_has_more_streams_than_http_1_would_let_it,
+    a_page_runs_under_a_policy_without_inline_scripts,
 }
 
 /// No other browser freezes on request.

@@ -13,6 +13,8 @@ use tokio::process::{Child, Command};
 pub struct Server {
     child: Child,
     address: SocketAddr,
+    /// `http` or `https`.
+    scheme: String,
     settings: Vec<String>,
     client: reqwest::Client,
 }
@@ -24,8 +26,8 @@ impl Server {
     /// It does not get ready.
     pub async fn start(settings: &[&str]) -> Result<Self> {
         let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
-        let (child, address) = spawn("127.0.0.1:0", &settings).await?;
-        Ok(Self { child, address, settings, client: reqwest::Client::new() })
+        let (child, scheme, address) = spawn("127.0.0.1:0", &settings).await?;
+        Ok(Self { child, address, scheme, settings, client: reqwest::Client::new() })
     }
 
     /// Where it listens.
@@ -37,7 +39,7 @@ impl Server {
     /// The URL of a path on it.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     /// The process, for signals.
@@ -67,7 +69,7 @@ impl Server {
     /// # Errors
     /// It does not get ready.
     pub async fn restart(&mut self) -> Result<()> {
-        let (child, address) = spawn(&self.address.to_string(), &self.settings).await?;
+        let (child, _, address) = spawn(&self.address.to_string(), &self.settings).await?;
         ensure!(address == self.address, "it came back as {address}");
         self.child = child;
         Ok(())
@@ -141,7 +143,7 @@ impl Server {
     }
 }
 
-async fn spawn(listen: &str, settings: &[String]) -> Result<(Child, SocketAddr)> {
+async fn spawn(listen: &str, settings: &[String]) -> Result<(Child, String, SocketAddr)> {
     let mut child = heartwire()?
         .args(["serve", "--listen", listen])
         .args(settings)
@@ -151,9 +153,10 @@ async fn spawn(listen: &str, settings: &[String]) -> Result<(Child, SocketAddr)>
     let stdout = child.stdout.take().context("its standard output")?;
     let mut lines = BufReader::new(stdout).lines();
     let Some(ready) = lines.next_line().await? else { bail!("the server ended before it was ready") };
-    let (_, rest) = ready.split_once("http://").with_context(|| format!("an address in {ready:?}"))?;
+    let url = ready.rsplit(' ').next().and_then(|url| url.split_once("://"));
+    let (scheme, rest) = url.with_context(|| format!("a URL in {ready:?}"))?;
     let address = rest.trim_end_matches('/').parse().with_context(|| format!("an address in {ready:?}"))?;
-    Ok((child, address))
+    Ok((child, scheme.to_owned(), address))
 }
 
 /// The binary under test. What it starts dies with the test.
@@ -166,6 +169,19 @@ pub fn heartwire() -> Result<Command> {
     command.env_remove("HEARTWIRE_BIN").env_remove("HEARTWIRE_WWW").env_remove("RUST_LOG");
     command.kill_on_drop(true).stdin(Stdio::null());
     Ok(command)
+}
+
+/// A certificate for this machine and its key, which no authority vouches for, in a folder: `cert.pem` and
+/// `key.pem`.
+///
+/// # Errors
+/// It cannot be made or written.
+pub fn certificate() -> Result<tempfile::TempDir> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("cert.pem"), made.cert.pem())?;
+    std::fs::write(folder.path().join("key.pem"), made.signing_key.serialize_pem())?;
+    Ok(folder)
 }
 
 /// A folder to serve: the packaged client, and one page of the test's own.
