@@ -6,6 +6,7 @@
 
 mod dashboard;
 mod edges;
+mod examples;
 mod life;
 mod page;
 mod sharing;
@@ -45,6 +46,9 @@ told_in_both_browsers! {
     the_readmes_example_for_a_script_tag_runs,
     the_demo_page_shows_the_host_and_the_piped_lines,
     the_plain_page_shows_the_host,
+    the_download_manager_shows_a_download_the_queue_and_the_figures,
+    the_download_manager_polls_for_those_who_are_not_rolled_out,
+    a_stream_that_is_made_while_the_page_is_left_throws_nothing_and_stays_nowhere,
     the_dashboard_moves_tells_of_a_refusal_and_survives_a_restart,
     a_link_that_died_in_the_machines_sleep_is_noticed_within_a_second_of_waking,
     nothing_reconnects_because_another_tab_is_looked_at,

@@ -5,6 +5,7 @@ pub(crate) use crate::edges::{
     a_page_of_an_allowed_origin_reads_and_publishes, a_page_of_any_other_origin_is_kept_out,
     a_page_runs_under_a_policy_without_inline_scripts, over_tls_a_page_has_more_streams_than_http_1_would_let_it,
 };
+pub(crate) use crate::examples::*;
 pub(crate) use crate::life::*;
 use crate::page::{RECORDER, STRICT_PAGE, payload, recorder_script, strings};
 pub(crate) use crate::sharing::*;

@@ -18,7 +18,7 @@ pub use server::Server;
 pub use wait::eventually;
 
 /// The path of a part that was built before the tests, from the environment variable `name`:
-/// `HEARTWIRE_BIN`, `HEARTWIRE_WWW`, `CHROMIUM`, `CHROMEDRIVER`, `FIREFOX` or `GECKODRIVER`.
+/// `HEARTWIRE_BIN`, `HEARTWIRE_WWW`, `HEARTWIRE_PACKAGING`, `CHROMIUM`, `CHROMEDRIVER`, `FIREFOX` or `GECKODRIVER`.
 ///
 /// # Errors
 /// It is not set: the tests were not started by xtask.

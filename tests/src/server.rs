@@ -166,7 +166,11 @@ async fn spawn(listen: &str, settings: &[String]) -> Result<(Child, String, Sock
 pub fn heartwire() -> Result<Command> {
     let mut command = Command::new(part("HEARTWIRE_BIN")?);
     // The binary refuses what it does not know in the environment, the names of these parts too.
-    command.env_remove("HEARTWIRE_BIN").env_remove("HEARTWIRE_WWW").env_remove("RUST_LOG");
+    command
+        .env_remove("HEARTWIRE_BIN")
+        .env_remove("HEARTWIRE_WWW")
+        .env_remove("HEARTWIRE_PACKAGING")
+        .env_remove("RUST_LOG");
     command.kill_on_drop(true).stdin(Stdio::null());
     Ok(command)
 }

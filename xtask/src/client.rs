@@ -25,6 +25,11 @@ pub(crate) fn build() -> Result<()> {
     assemble_pages(&tarball)
 }
 
+/// The packed package.
+pub(crate) fn tarball() -> PathBuf {
+    tree::target("npm/heartwire.tgz")
+}
+
 /// Where the npm package lives.
 fn package_folder() -> PathBuf {
     tree::at("client-wasm/js")
@@ -61,7 +66,7 @@ fn shrink(module: &Path, settings: &Settings) -> Result<()> {
 /// Bundles the package and packs it; the answer is the tarball.
 fn package() -> Result<PathBuf> {
     let folder = package_folder();
-    let tarball = tree::target("npm/heartwire.tgz");
+    let tarball = tarball();
     let inputs = [folder.clone(), tree::at("package-lock.json")];
     when_changed("package", &inputs, &[folder.join("dist"), tarball.clone()], || {
         shell::run("bundling the npm package", npm().args(["run", "build"]))?;

@@ -13,6 +13,8 @@ mod ci;
 mod client;
 mod files;
 mod fresh;
+mod packaging;
+mod reference;
 #[cfg(test)]
 mod requirements;
 mod settings;
@@ -47,6 +49,8 @@ enum Chore {
     Build,
     /// Weigh the npm package against its budget
     Size,
+    /// Write the API reference of the npm package into target/reference
+    Reference,
     /// Measure the server beside its peers, with one load generator
     Bench {
         /// --quick, --rounds N, --only PEER (heartwire, bare, axum, nchan, better-sse, sse-starlette), --stage NAME (idle,
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
         Chore::Test { stages } => test::test(&stages),
         Chore::Build => client::build(),
         Chore::Size => size::size(),
+        Chore::Reference => reference::reference(),
         Chore::Bench { flags } => bench::bench(&flags),
         Chore::Speed => bench::speed(),
         Chore::Soak { flags } => bench::chore("soak", &flags),

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 
 use crate::settings::Settings;
 use crate::toolchain::{self, Toolchain};
-use crate::{client, setup, shell, size, start, tree};
+use crate::{client, packaging, setup, shell, size, start, tree};
 
 /// How long each fuzz target runs: a check that it still holds, not a search.
 const FUZZ_SECONDS: u32 = 5;
@@ -153,13 +153,14 @@ fn end_to_end() -> Result<Tally> {
     let browsers = setup::browsers()?;
     setup::decoders()?;
     client::build()?;
+    packaging::build_all(&client::tarball())?;
     start::build_server()?;
     let mut cargo = toolchain::cargo("test");
-    cargo.env("HEARTWIRE_BIN", tree::server_binary()).env("HEARTWIRE_WWW", tree::www()).args([
-        "--package",
-        "heartwire-tests",
-        "--no-fail-fast",
-    ]);
+    cargo
+        .env("HEARTWIRE_BIN", tree::server_binary())
+        .env("HEARTWIRE_WWW", tree::www())
+        .env("HEARTWIRE_PACKAGING", tree::target("packaging"))
+        .args(["--package", "heartwire-tests", "--no-fail-fast"]);
     browsers.name_in(&mut cargo);
     suite("testing both ends together, in browsers too", &mut cargo)
 }

@@ -149,6 +149,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
     return this.#enabled;
   }
 
+  /** Throws the switch. */
   set enabled(enabled: boolean) {
     this.#enabled = Boolean(enabled);
     this.#connection?.setEnabled(this.#enabled);
@@ -275,6 +276,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
   get onopen(): Handler<Event> {
     return this.#handler('open');
   }
+  /** As the handler that is read here; anything but a function takes it away. */
   set onopen(handler: Handler<Event>) {
     this.#handle('open', handler);
   }
@@ -283,6 +285,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
   get onmessage(): Handler<TypedMessageEvent<'message', DataOf<Events, 'message'>>> {
     return this.#handler('message');
   }
+  /** As the handler that is read here; anything but a function takes it away. */
   set onmessage(handler: Handler<TypedMessageEvent<'message', DataOf<Events, 'message'>>>) {
     this.#handle('message', handler);
   }
@@ -291,6 +294,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
   get onerror(): Handler<StreamErrorEvent> {
     return this.#handler('error');
   }
+  /** As the handler that is read here; anything but a function takes it away. */
   set onerror(handler: Handler<StreamErrorEvent>) {
     this.#handle('error', handler);
   }
@@ -299,6 +303,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
   get onstate(): Handler<StateEvent> {
     return this.#handler('state');
   }
+  /** As the handler that is read here; anything but a function takes it away. */
   set onstate(handler: Handler<StateEvent>) {
     this.#handle('state', handler);
   }
@@ -307,6 +312,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
   get ongap(): Handler<GapEvent> {
     return this.#handler('gap');
   }
+  /** As the handler that is read here; anything but a function takes it away. */
   set ongap(handler: Handler<GapEvent>) {
     this.#handle('gap', handler);
   }
@@ -315,6 +321,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
   get onheartbeat(): Handler<HeartbeatEvent> {
     return this.#handler('heartbeat');
   }
+  /** As the handler that is read here; anything but a function takes it away. */
   set onheartbeat(handler: Handler<HeartbeatEvent>) {
     this.#handle('heartbeat', handler);
   }

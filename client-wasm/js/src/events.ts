@@ -69,9 +69,13 @@ export type ClosedReason = 'by-page' | 'gave-up' | 'stopped' | 'switched-off' | 
 
 /** What a {@link StateEvent} tells. */
 export interface StateDetail {
+  /** As {@link StateEvent.state}. */
   readonly state: State;
+  /** As {@link StateEvent.attempt}. */
   readonly attempt: number;
+  /** As {@link StateEvent.delay}. */
   readonly delay: number;
+  /** As {@link StateEvent.reason}. */
   readonly reason: LossReason | PollReason | ClosedReason | null;
 }
 
@@ -203,9 +207,14 @@ export class StreamErrorEvent extends Event {
 
 /** The events that {@link EventStream} itself dispatches, by type. What the server publishes is a `MessageEvent`. */
 export interface EventStreamEventMap {
+  /** Events come, by stream or by polling. */
   open: Event;
+  /** Something went wrong. */
   error: StreamErrorEvent;
+  /** The link is in another state. */
   state: StateEvent;
+  /** A heartbeat came. */
   heartbeat: HeartbeatEvent;
+  /** Events are gone for this reader. */
   gap: GapEvent;
 }

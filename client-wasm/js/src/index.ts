@@ -26,7 +26,7 @@ export {
 } from './events.js';
 export type { Metrics } from './metrics.js';
 export type { EventStreamOptions } from './options.js';
-export type { DataOf, EventOf, SchemaResult, StandardSchema, StreamEvent, TypedMessageEvent, TypeOf, Validator } from './types.js';
+export type { DataOf, EventOf, InvalidResult, SchemaResult, SchemaTypes, StandardSchema, StandardSchemaProps, StreamEvent, TypedMessageEvent, TypeOf, ValidResult, Validator } from './types.js';
 export { StreamClosedError } from './waiting.js';
 export type { WasmSource };
 

@@ -24,7 +24,7 @@ export type { AnyListeners, Link, Listeners } from './hook.js';
  * @throws {TypeError} When mounting: an option makes no sense.
  *
  * @example
- * ```svelte
+ * ```html
  * <script>
  *   import { useEventStream } from 'heartwire/svelte';
  *   const { id } = $props();

@@ -36,16 +36,46 @@ export type StreamEvent<Events extends object> =
  * and others. Only what is needed of it.
  */
 export interface StandardSchema<Data> {
-  readonly '~standard': {
-    readonly version: 1;
-    readonly vendor: string;
-    readonly validate: (value: unknown) => SchemaResult<Data> | Promise<SchemaResult<Data>>;
-    readonly types?: { readonly input: unknown; readonly output: Data } | undefined;
-  };
+  /** What the standard asks of a schema. */
+  readonly '~standard': StandardSchemaProps<Data>;
+}
+
+/** What is in a {@link StandardSchema}. */
+export interface StandardSchemaProps<Data> {
+  /** The version of the standard. */
+  readonly version: 1;
+  /** The name of the library. */
+  readonly vendor: string;
+  /** Looks at a value. A promise is refused: events would come late, or out of order. */
+  readonly validate: (value: unknown) => SchemaResult<Data> | Promise<SchemaResult<Data>>;
+  /** For the compiler alone: there is nothing there. */
+  readonly types?: SchemaTypes<Data> | undefined;
+}
+
+/** The types that a schema takes and gives. */
+export interface SchemaTypes<Data> {
+  /** What it takes. */
+  readonly input: unknown;
+  /** What it gives. */
+  readonly output: Data;
 }
 
 /** What a {@link StandardSchema} makes of a value. */
-export type SchemaResult<Data> = { readonly value: Data; readonly issues?: undefined } | { readonly issues: readonly unknown[] };
+export type SchemaResult<Data> = ValidResult<Data> | InvalidResult;
+
+/** The value is valid. */
+export interface ValidResult<Data> {
+  /** What the page gets. */
+  readonly value: Data;
+  /** There are none. */
+  readonly issues?: undefined;
+}
+
+/** The value is not valid. */
+export interface InvalidResult {
+  /** What is wrong with it. */
+  readonly issues: readonly unknown[];
+}
 
 /**
  * Looks at the data of an event before the page does. What it returns is what the page gets; what it throws makes

@@ -1,0 +1,11 @@
+import { EventStream } from 'heartwire';
+
+const show = (who, text) => {
+  const line = document.createElement('p');
+  line.textContent = `${who}: ${text}`;
+  document.body.append(line);
+};
+
+const stream = new EventStream('/events', { topics: 't', from: 'earliest' });
+// The machine counts, the stand-in without WebAssembly does not.
+stream.onmessage = ({ data }) => show('page', `${data} by stream ${stream.metrics().opened}`);

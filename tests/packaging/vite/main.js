@@ -1,0 +1,14 @@
+import { EventStream } from 'heartwire';
+
+const show = (who, text) => {
+  const line = document.createElement('p');
+  line.textContent = `${who}: ${text}`;
+  document.body.append(line);
+};
+
+const stream = new EventStream('/events', { topics: 't', from: 'earliest' });
+// The machine counts, the stand-in without WebAssembly does not.
+stream.onmessage = ({ data }) => show('page', `${data} by stream ${stream.metrics().opened}`);
+
+const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+worker.onmessage = ({ data }) => show('worker', data);
