@@ -9,7 +9,7 @@ use core::mem;
 use core::time::Duration;
 use heartwire_protocol::answer::RefusalAnswer;
 use heartwire_protocol::connection::{Action, Connection, Input, Link, Notice, Resume, Settings, SilenceLimit, State};
-use heartwire_protocol::control::{Closing, ClosingReason, Connected, Gap, GapReason, Heartbeat};
+use heartwire_protocol::control::{Closing, ClosingReason, Connected, Expiring, Gap, GapReason, Heartbeat};
 use heartwire_protocol::decode::EventRef;
 use heartwire_protocol::frame::{self, DEFAULT_MAX_OPEN_BYTES, FrameError};
 use heartwire_protocol::{Control, Decoder, Moment};
@@ -105,6 +105,7 @@ impl Client {
             Setting::PollInterval => settings.poll_interval = span,
             Setting::PollWait => settings.poll_wait = span,
             Setting::ProbeInterval => settings.probe_interval = span,
+            Setting::RenewsToken => settings.renews_token = value != 0.0,
         }
     }
 
@@ -163,6 +164,10 @@ impl Client {
                 let id = next_text(&mut rest);
                 let reason = ClosingReason::from_word(rest);
                 Input::Control { link, id, control: Control::Closing(Closing { reason, retry_ms: number as u64 }) }
+            }
+            Happening::Expiring => {
+                let control = Control::Expiring(Expiring { expires_in_ms: number as u64 });
+                Input::Control { link, id: text, control }
             }
             Happening::Lost => {
                 let retry_after = span_of_seconds(other);
@@ -344,6 +349,7 @@ impl Client {
                 self.text = join(&[from.as_deref().unwrap_or_default(), &to, reason.as_str()]);
                 self.told(Told::Gap, &[])
             }
+            Action::Tell(Notice::Expiring { expires_in }) => self.told(Told::Expiring, &[ms_of_span(expires_in)]),
         }
     }
 

@@ -33,6 +33,8 @@ words! {
         Gap,
         /// `closing` came on `link`: when to come back in ms; id and reason, with NUL between.
         Closing,
+        /// `expiring` came on `link`: how long the token is good for, in ms; the id.
+        Expiring,
         /// The stream `link` is over: the HTTP status or 0, `Retry-After` in seconds or NaN. The text is the code of
         /// the server's refusal.
         Lost,
@@ -94,6 +96,8 @@ words! {
         Heartbeat,
         /// Tell a gap: the text is from, to and reason, each ended by NUL but the last.
         Gap,
+        /// Tell that the token of the stream expires soon: in how many ms.
+        Expiring,
         /// Tell an error: the text is its code and its message, with NUL between.
         Trouble,
     }
@@ -130,5 +134,7 @@ words! {
         PollWait,
         /// See `Settings::probe_interval`.
         ProbeInterval,
+        /// See `Settings::renews_token`.
+        RenewsToken,
     }
 }

@@ -1,6 +1,7 @@
-//! The JSON answers beside the stream: a poll, the health of the switch, a refusal.
+//! The JSON answers beside the stream: a poll, the health of the switch, a ticket, a refusal.
 
 use crate::control::{ClosingReason, Gap};
+use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// What `GET /events/poll` answers.
@@ -39,6 +40,22 @@ pub struct HealthAnswer {
     pub max_connections: Option<u64>,
     /// The heartbeat interval in seconds; `null` when no heartbeats are sent.
     pub heartbeat_interval: Option<f64>,
+}
+
+/// What `POST /events/ticket` answers.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct TicketAnswer {
+    /// Opens one stream, as the parameter `ticket` of its URL.
+    pub ticket: String,
+    /// For how many seconds it is good.
+    pub expires_in: f64,
+}
+
+impl fmt::Debug for TicketAnswer {
+    /// Leaves the ticket out: it must not reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TicketAnswer").field("expires_in", &self.expires_in).finish_non_exhaustive()
+    }
 }
 
 /// The [`code`](RefusalAnswer::code) of a server whose half of the one switch is off.

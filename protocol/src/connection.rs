@@ -40,7 +40,7 @@
 mod life;
 
 use crate::backoff::Backoff;
-use crate::control::{Closing, ClosingReason, Connected, Control, Gap, Heartbeat};
+use crate::control::{Closing, ClosingReason, Connected, Control, Expiring, Gap, Heartbeat};
 use crate::cursor::Cursor;
 use crate::heartbeat::{Watchdog, silence_limit};
 use crate::time::{Moment, part};
@@ -95,6 +95,9 @@ pub struct Settings {
     pub poll_wait: Duration,
     /// While polling: how often to look whether a stream works again. Default 30 s.
     pub probe_interval: Duration,
+    /// Whether each stream is opened with a fresh token. Then a stream whose token expires soon is replaced in
+    /// time, and the page notices nothing. Default `false`: it lives to its end.
+    pub renews_token: bool,
     /// Where the jitter comes from: draw it at random, so that no two clients have the same. Default 0.
     pub seed: u64,
 }
@@ -113,6 +116,7 @@ impl Default for Settings {
             poll_interval: Duration::from_secs(2),
             poll_wait: Duration::from_secs(25),
             probe_interval: Duration::from_secs(30),
+            renews_token: false,
             seed: 0,
         }
     }
@@ -309,6 +313,11 @@ pub enum Notice {
     },
     /// Events are gone.
     Gap(Gap),
+    /// The token that the stream was opened with expires soon, and the stream ends then.
+    Expiring {
+        /// How long the token is still good for.
+        expires_in: Duration,
+    },
 }
 
 /// The state of the link, as a page sees it.
@@ -500,6 +509,8 @@ struct Stream {
     watchdog: Watchdog,
     /// The peer should have been heard by now, but perhaps only we were away. Any sound clears it.
     last_chance: Option<LastChance>,
+    /// When another stream, with a fresh token, takes its place.
+    renew_at: Option<Moment>,
     /// The smallest difference seen between our clock and the server's, in ms.
     clock_offset_ms: Option<i128>,
 }
@@ -668,6 +679,7 @@ impl Connection {
             first_event_by: Some(now + self.settings.connect_timeout),
             watchdog: Watchdog::new(None, now),
             last_chance: None,
+            renew_at: None,
             clock_offset_ms: None,
         }
     }
@@ -710,6 +722,25 @@ impl Connection {
         }
         self.offline = false;
         true
+    }
+
+    /// Another stream takes the place of one whose token expires soon, and begins where that one ends. The page
+    /// is told nothing: for all that it can see, the link goes on.
+    fn renew(&mut self, now: Moment) {
+        let Plan::Streaming(stream) = &self.plan else { return };
+        self.actions.push_back(Action::CloseStream { link: stream.link });
+        if stream.heard_for() >= self.settings.healthy_after {
+            self.count_afresh();
+        }
+        let stream = self.open_stream(now);
+        self.plan = Plan::Streaming(stream);
+    }
+
+    /// Whatever went wrong before counts no more.
+    fn count_afresh(&mut self) {
+        self.attempt = 0;
+        self.silences_in_a_row = 0;
+        self.refusals_in_a_row = 0;
     }
 
     fn stream_works(&mut self) {
@@ -785,6 +816,20 @@ impl Connection {
                 self.counters.gaps_total += 1;
                 self.tell(Notice::Gap(gap));
             }
+            Control::Expiring(Expiring { expires_in_ms }) => {
+                self.advance(id);
+                let expires_in = Duration::from_millis(expires_in_ms);
+                // Not all clients at once that were given their tokens in one moment, and all in the first half,
+                // since to get another may take its time.
+                let drawn = now + part(expires_in, self.rng.f64() / 2.0);
+                let Settings { renews_token, backoff: Backoff { base_delay, .. }, .. } = self.settings;
+                if let Some(stream) = self.stream(link) {
+                    // A server that never finds a token fresh enough must not be asked without a pause.
+                    let renew_at = drawn.max(stream.since + base_delay);
+                    stream.renew_at = renews_token.then_some(renew_at);
+                    self.tell(Notice::Expiring { expires_in });
+                }
+            }
             Control::Closing(closing) => {
                 self.advance(id);
                 let retry = Duration::from_millis(closing.retry_ms);
@@ -854,9 +899,7 @@ impl Connection {
         let worked = stream.first_event_by.is_none();
 
         if stream.heard_for() >= self.settings.healthy_after {
-            self.attempt = 0;
-            self.silences_in_a_row = 0;
-            self.refusals_in_a_row = 0;
+            self.count_afresh();
         }
         if matches!(loss, Loss::Silent | Loss::ConnectTimeout) {
             self.silences_in_a_row += 1;
@@ -934,9 +977,7 @@ impl Connection {
     // Polling.
 
     fn start_polling(&mut self, reason: PollReason, now: Moment) {
-        self.attempt = 0;
-        self.silences_in_a_row = 0;
-        self.refusals_in_a_row = 0;
+        self.count_afresh();
         self.health = None;
         let request = self.send_poll(now);
         self.plan =
@@ -1170,6 +1211,10 @@ impl Connection {
 
     fn check_stream(&mut self, now: Moment) {
         let Some(stream) = self.any_stream() else { return };
+        if stream.renew_at.is_some_and(|at| now >= at) {
+            // Also when it was not heard for too long: the next one shows whether the peer is there.
+            return self.renew(now);
+        }
         let Some((deadline, loss)) = stream.judgement().filter(|(deadline, _)| now >= *deadline) else { return };
         if stream.last_chance.is_none() && now - deadline >= LATE {
             stream.last_chance = Some(LastChance { until: now + GRACE, loss });
@@ -1216,7 +1261,7 @@ impl Connection {
 
 impl Stream {
     fn deadline(&self) -> Option<Moment> {
-        self.judgement().map(|(deadline, _)| deadline)
+        earliest([self.judgement().map(|(deadline, _)| deadline), self.renew_at])
     }
 
     /// When the stream is lost unless it is heard before, and to what.

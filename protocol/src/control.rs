@@ -15,6 +15,8 @@ pub enum Control {
     Heartbeat(Heartbeat),
     /// Events between two cursors are gone.
     Gap(Gap),
+    /// The token that the reader came with expires soon.
+    Expiring(Expiring),
     /// The server is about to end the stream.
     Closing(Closing),
 }
@@ -71,6 +73,14 @@ pub enum GapReason {
     /// A reason of a newer server.
     #[serde(other)]
     Unknown,
+}
+
+/// The token that the reader came with expires soon, and the stream ends then. A reader that comes back
+/// with a fresh one before that notices nothing of the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expiring {
+    /// How long the token is still good for, in milliseconds.
+    pub expires_in_ms: u64,
 }
 
 /// The server is about to end the stream, and when to come back.
@@ -182,7 +192,7 @@ impl Control {
     /// ```
     #[must_use]
     pub fn is_control_type(event_type: &str) -> bool {
-        matches!(event_type, "connected" | "heartbeat" | "gap" | "closing")
+        matches!(event_type, "connected" | "heartbeat" | "gap" | "expiring" | "closing")
     }
 
     /// The type under which this event is sent.
@@ -192,6 +202,7 @@ impl Control {
             Self::Connected(_) => "connected",
             Self::Heartbeat(_) => "heartbeat",
             Self::Gap(_) => "gap",
+            Self::Expiring(_) => "expiring",
             Self::Closing(_) => "closing",
         })
     }
@@ -206,6 +217,7 @@ impl Control {
             Self::Connected(data) => serde_json::to_string(data),
             Self::Heartbeat(data) => serde_json::to_string(data),
             Self::Gap(data) => serde_json::to_string(data),
+            Self::Expiring(data) => serde_json::to_string(data),
             Self::Closing(data) => serde_json::to_string(data),
         }
         .expect("plain structs of numbers and strings always have a JSON form")
@@ -220,6 +232,7 @@ impl Control {
             "connected" => serde_json::from_str(data).map(Self::Connected),
             "heartbeat" => serde_json::from_str(data).map(Self::Heartbeat),
             "gap" => serde_json::from_str(data).map(Self::Gap),
+            "expiring" => serde_json::from_str(data).map(Self::Expiring),
             "closing" => serde_json::from_str(data).map(Self::Closing),
             _ => return None,
         })
@@ -261,6 +274,7 @@ mod tests {
             "gap",
             r#"{"from":"a-1","to":"b-0","reason":"other-epoch"}"#,
         );
+        check(Control::Expiring(Expiring { expires_in_ms: 30_000 }), "expiring", r#"{"expires_in_ms":30000}"#);
         check(
             Control::Closing(Closing { reason: ClosingReason::TokenExpired, retry_ms: 250 }),
             "closing",

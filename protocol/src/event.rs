@@ -22,7 +22,7 @@ pub const FRAME_SUFFIX: &str = "+gzip";
 /// What the topics that Heartwire keeps for itself begin with.
 pub const RESERVED_TOPIC_PREFIX: char = '$';
 
-const CONTROL_TYPES: [&str; 4] = ["connected", "heartbeat", "gap", "closing"];
+const CONTROL_TYPES: [&str; 5] = ["connected", "heartbeat", "gap", "expiring", "closing"];
 
 /// Why a text cannot be a topic, an event type, a key or an event id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use heartwire_protocol::Moment;
 use heartwire_protocol::connection::{
     Action, Connection, Input, Link, Loss, MAX_HINT, Notice, Resume, Settings, SilenceLimit, State,
 };
-use heartwire_protocol::control::{Closing, ClosingReason, Connected, Control, Gap, GapReason, Heartbeat};
+use heartwire_protocol::control::{Closing, ClosingReason, Connected, Control, Expiring, Gap, GapReason, Heartbeat};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -55,6 +55,10 @@ impl Story {
 
     fn closing(&mut self, ms: u64, link: usize, reason: ClosingReason, retry_ms: u64) -> String {
         self.control(ms, link, "", Control::Closing(Closing { reason, retry_ms }))
+    }
+
+    fn expiring(&mut self, ms: u64, link: usize, expires_in_ms: u64) -> String {
+        self.control(ms, link, "a-5", Control::Expiring(Expiring { expires_in_ms }))
     }
 
     fn control(&mut self, ms: u64, link: usize, id: &str, control: Control) -> String {
@@ -140,6 +144,7 @@ impl Story {
             Action::Deliver => "deliver".to_owned(),
             Action::Tell(Notice::Heartbeat { latency }) => format!("heartbeat {}ms", latency.as_millis()),
             Action::Tell(Notice::Gap(gap)) => format!("gap to {}", gap.to),
+            Action::Tell(Notice::Expiring { expires_in }) => format!("expiring in {}ms", expires_in.as_millis()),
             Action::Tell(Notice::State(state)) => match state {
                 State::Connecting { attempt } => format!("connecting {attempt}"),
                 State::Open => "open".to_owned(),
@@ -856,4 +861,50 @@ fn the_reason_of_a_loss_is_told() {
     story.lost(10, 1);
     let Some(State::Waiting { reason, .. }) = story.connection.state() else { panic!("it waits") };
     assert_eq!(reason, Loss::Cut);
+}
+
+#[test]
+fn a_stream_whose_token_expires_soon_is_replaced_and_the_page_notices_nothing() {
+    let mut story = Story::open(Settings { renews_token: true, ..Settings::default() });
+    story.event(12_000, 1, "a-6");
+    assert_eq!(story.expiring(20_000, 1, 30_000), "expiring in 30000ms");
+    assert_eq!(story.wait(), "close L1, open L2 after a-6");
+    assert!((20_000..=35_000).contains(&story.now_ms()), "within the first half: {}", story.now_ms());
+    assert_eq!(story.connection.state(), Some(State::Open));
+    let now = story.now_ms();
+    assert_eq!(story.event(now + 1, 1, "a-7"), "", "the old one has nothing more to say");
+    assert_eq!(story.connected(now + 2, 2, "a-6"), "", "it was open all the time");
+    assert_eq!(story.event(now + 3, 2, "a-7"), "deliver");
+    assert_eq!(story.connection.counters().losses_total, 0);
+}
+
+#[test]
+fn a_fresh_token_that_is_refused_is_a_loss_like_any_other() {
+    let mut story = Story::open(Settings { renews_token: true, ..Settings::default() });
+    story.expiring(20_000, 1, 30_000);
+    assert_eq!(story.wait(), "close L1, open L2 after a-5");
+    let now = story.now_ms();
+    assert_eq!(story.refused(now + 9, 2, 401, None), "close L2, waiting 1 Refused");
+    assert_eq!(story.wait(), "open L3 after a-5, connecting 1");
+}
+
+#[test]
+fn without_fresh_tokens_a_stream_lives_to_its_end() {
+    let mut story = Story::open(Settings::default());
+    assert_eq!(story.expiring(20_000, 1, 30_000), "expiring in 30000ms");
+    assert_eq!(story.heartbeat(45_000, 1, "a-5"), "heartbeat 0ms");
+    let told = story.closing(50_000, 1, ClosingReason::TokenExpired, 400);
+    assert_eq!(told, "close L1, waiting 1 Closing(TokenExpired)");
+}
+
+#[test]
+fn a_server_that_never_finds_a_token_fresh_enough_is_not_asked_without_a_pause() {
+    let mut story = Story::open(Settings { renews_token: true, ..Settings::default() });
+    for link in 1..5 {
+        let begin = story.now_ms();
+        assert_eq!(story.expiring(begin, link, 0), "expiring in 0ms");
+        assert_eq!(story.wait(), format!("close L{link}, open L{} after a-5", link + 1));
+        assert_eq!(story.now_ms(), begin + 1_000);
+        story.connected(begin + 1_000, link + 1, "a-5");
+    }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail that way")]
 
-use heartwire_protocol::answer::{HealthAnswer, PollAnswer, RefusalAnswer};
+use heartwire_protocol::answer::{HealthAnswer, PollAnswer, RefusalAnswer, TicketAnswer};
 use heartwire_protocol::decode::DecodedEvent;
 use heartwire_protocol::{Control, Decoder, frame};
 #[cfg(target_arch = "wasm32")]
@@ -62,7 +62,7 @@ fn every_control_event_reads_as_one() {
             }
         }
     }
-    for name in ["connected", "heartbeat", "gap", "closing"] {
+    for name in ["connected", "heartbeat", "gap", "expiring", "closing"] {
         assert!(types.iter().any(|seen| seen == name), "the document shows a {name}");
     }
 }
@@ -86,6 +86,8 @@ fn every_answer_parses_as_what_it_is() {
     assert_eq!(serde_json::to_string(&poll).unwrap(), json("json poll").trim_end());
     let health: HealthAnswer = serde_json::from_str(json("json health")).unwrap();
     assert_eq!(serde_json::to_string(&health).unwrap(), json("json health").trim_end());
+    let ticket: TicketAnswer = serde_json::from_str(json("json ticket")).unwrap();
+    assert_eq!(serde_json::to_string(&ticket).unwrap(), json("json ticket").trim_end());
     let refusal: RefusalAnswer = serde_json::from_str(json("json refusal")).unwrap();
     assert_eq!(refusal.code, "sse-disabled");
 }

@@ -7,7 +7,7 @@
 
 use core::time::Duration;
 use heartwire_protocol::connection::{Action, Connection, Input, Link, Notice, Resume, Settings, State};
-use heartwire_protocol::control::{Closing, ClosingReason, Connected, Control, Gap, GapReason, Heartbeat};
+use heartwire_protocol::control::{Closing, ClosingReason, Connected, Control, Expiring, Gap, GapReason, Heartbeat};
 use heartwire_protocol::{Cursor, Epoch, Moment};
 use proptest::prelude::*;
 
@@ -126,6 +126,7 @@ impl World {
             resume: Resume::Earliest,
             poll_interval: Duration::from_millis(500),
             probe_interval: Duration::from_secs(2),
+            renews_token: true,
             ..Settings::default()
         };
         let mut world = Self {
@@ -224,6 +225,13 @@ impl World {
         }
     }
 
+    /// The token of the open stream has only so long to live.
+    fn warn(&mut self, expires_in_ms: u64) {
+        let Some(Stream { link, position, .. }) = &self.stream else { return };
+        let (link, id) = (*link, self.server.cursor(*position));
+        self.input(Input::Control { link, id: &id, control: Control::Expiring(Expiring { expires_in_ms }) }, None);
+    }
+
     /// The reader fell off the end of the history.
     fn lag(&mut self) {
         let Some(Stream { link, position, newest_through }) = &mut self.stream else { return };
@@ -300,6 +308,7 @@ enum Step {
     Publish(u64),
     Open,
     Events(u64, bool),
+    Expiring(u64),
     Cut,
     Restart,
     Up(bool),
@@ -324,6 +333,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (20_u64..50).prop_map(Step::Publish),
         6 => Just(Step::Open),
         8 => (0_u64..9, any::<bool>()).prop_map(|(n, heartbeat)| Step::Events(n, heartbeat)),
+        2 => (0_u64..3_000).prop_map(Step::Expiring),
         3 => Just(Step::Cut),
         1 => Just(Step::Restart),
         2 => any::<bool>().prop_map(Step::Up),
@@ -350,6 +360,7 @@ proptest! {
                 Step::Publish(n) => world.server.head += n,
                 Step::Open => world.open_stream(),
                 Step::Events(n, heartbeat) => world.stream_events(n, heartbeat),
+                Step::Expiring(ms) => world.warn(ms),
                 Step::Cut => world.lose_stream(),
                 Step::Restart => world.restart(),
                 Step::Up(up) => {
@@ -393,7 +404,7 @@ proptest! {
     }
 
     #[test]
-    fn any_order_of_inputs_is_survived(seed in any::<u64>(), inputs in prop::collection::vec((0_u8..17, 0_usize..6, 0_u64..70_000), 1..200)) {
+    fn any_order_of_inputs_is_survived(seed in any::<u64>(), inputs in prop::collection::vec((0_u8..18, 0_usize..6, 0_u64..70_000), 1..200)) {
         let mut world = World::new(seed, SlowReaders::Close);
         let mut links: Vec<Link> = Vec::new();
         for (kind, which, ms) in inputs {
@@ -437,6 +448,7 @@ proptest! {
                     world.paused = false;
                     Input::Woke
                 }
+                16 => Input::Control { link, id: "", control: Control::Expiring(Expiring { expires_in_ms: ms }) },
                 _ => Input::Due,
             };
             world.input(input, None);

@@ -54,7 +54,7 @@ async fn what_cannot_be_published_is_refused_and_leaves_no_trace() {
     check("topic=", b"x", (400, "bad-topic")).await;
     check("topic=a&topic=b", b"x", (400, "repeated-parameter")).await;
     check("topic=a&id=7", b"x", (400, "unknown-parameter")).await;
-    for reserved in ["connected", "heartbeat", "gap", "closing", "x%2Bgzip", ""] {
+    for reserved in ["connected", "heartbeat", "gap", "expiring", "closing", "x%2Bgzip", ""] {
         check(&format!("topic=a&type={reserved}"), b"x", (400, "bad-event-type")).await;
     }
     check("topic=a&key=", b"x", (400, "bad-key")).await;

@@ -63,7 +63,8 @@ impl Block {
 
     /// Whether somebody has published it.
     pub(crate) fn is_event(&self) -> bool {
-        self.id.is_some() && !matches!(self.event_type.as_str(), "connected" | "heartbeat" | "gap" | "closing")
+        self.id.is_some()
+            && !matches!(self.event_type.as_str(), "connected" | "heartbeat" | "gap" | "expiring" | "closing")
     }
 
     /// The sequence in its id.

@@ -108,6 +108,7 @@ impl Account {
                     tally.fault(&format!("a stream was closed: {}", closing.reason.as_str()));
                 }
             }
+            Some(Ok(Control::Expiring(_))) => tally.fault("a token expires, and no reader has one"),
             Some(Err(err)) => tally.fault(&format!("a {} event cannot be read: {err}", event.event_type)),
         }
     }

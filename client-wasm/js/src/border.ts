@@ -13,6 +13,7 @@ export const enum Happening {
   Heartbeat,
   Gap,
   Closing,
+  Expiring,
   Lost,
   PollDone,
   PollFailed,
@@ -43,6 +44,7 @@ export const enum Told {
   State,
   Heartbeat,
   Gap,
+  Expiring,
   Trouble,
 }
 
@@ -62,6 +64,7 @@ export const enum Setting {
   PollInterval,
   PollWait,
   ProbeInterval,
+  RenewsToken,
 }
 
 /** Where a stream or a poll begins. */

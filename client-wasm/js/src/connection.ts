@@ -11,7 +11,7 @@ import { passThrough } from './pass-through.js';
 import { sender } from './request.js';
 
 /** What a connection has for whoever made it. */
-export type Listener = Pick<Sink, 'forward' | 'deliver' | 'heartbeat' | 'gap'> & {
+export type Listener = Pick<Sink, 'forward' | 'deliver' | 'heartbeat' | 'gap' | 'expiring'> & {
   /** `status`: that of the HTTP answer that is the reason, where there was one. */
   state(...state: [...Parameters<Sink['state']>, status: number | null]): void;
   error(code: string, message: string, status: number | null): void;

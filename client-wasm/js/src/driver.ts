@@ -159,7 +159,7 @@ export const driver =
       } catch {
         // Nothing will do.
       }
-      const { protocol, heartbeat_interval_ms: interval, resumed, time_ms: time, reason, retry_ms: retry } = Object(said);
+      const { protocol, heartbeat_interval_ms: interval, resumed, time_ms: time, reason, retry_ms: retry, expires_in_ms: left } = Object(said);
       if (type === 'gap' && isGap(said)) {
         writeText(id, said.from ?? '', said.to, said.reason);
         handle(Happening.Gap, link);
@@ -169,6 +169,9 @@ export const driver =
       } else if (type === 'closing' && isText(reason) && isCount(retry)) {
         writeText(id, reason);
         handle(Happening.Closing, link, retry);
+      } else if (type === 'expiring' && isCount(left)) {
+        writeText(id);
+        handle(Happening.Expiring, link, left);
       } else if (type === 'connected' && isCount(protocol) && isCount(interval ?? 0) && typeof resumed === 'boolean' && isCount(time)) {
         writeText(id);
         handle(Happening.Connected, link, interval ?? NaN, time);
@@ -313,6 +316,8 @@ export const driver =
       } else if (told === Told.Gap) {
         const [from, to, reason] = read().split(END_OF_TEXT);
         sink.gap(from || undefined, to!, reason as GapReason);
+      } else if (told === Told.Expiring) {
+        sink.expiring(number(0));
       } else if (told === Told.Trouble) {
         const [code, message] = read().split(END_OF_TEXT);
         sink.error(code!, message!);
@@ -386,6 +391,7 @@ export const driver =
     set(Setting.Seed, Math.random() * 2 ** 53);
     set(Setting.Enabled, Number(options.enabled ?? true));
     set(Setting.Polling, Number(options.polling ?? true));
+    set(Setting.RenewsToken, Number(options.renewsToken));
     if (!compression || options.maxFrameBytes) {
       set(Setting.MaxFrameBytes, compression ? options.maxFrameBytes! : 0);
     }

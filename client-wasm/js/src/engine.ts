@@ -32,6 +32,7 @@ export interface Sink {
   state(state: State, attempt: number, delay: number, reason: StateDetail['reason'] | undefined): void;
   heartbeat(latency: number): void;
   gap(from: string | undefined, to: string, reason: GapReason): void;
+  expiring(expiresIn: number): void;
   error(code: string, message: string): void;
   /**
    * Sends a request. What becomes of it goes to the connection under the number `link`: each piece of a

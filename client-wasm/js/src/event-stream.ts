@@ -7,7 +7,7 @@
 import { connect, type Listener as Hearer } from './connection.js';
 import { reader } from './data.js';
 import { type Connection, COUNTERS } from './engine.js';
-import { type EventStreamEventMap, GapEvent, HeartbeatEvent, type State, type StateDetail, StateEvent, StreamErrorEvent } from './events.js';
+import { type EventStreamEventMap, ExpiringEvent, GapEvent, HeartbeatEvent, type State, type StateDetail, StateEvent, StreamErrorEvent } from './events.js';
 import { KeptPlace } from './kept-place.js';
 import { type Life, watchLife } from './life.js';
 import type { Metrics } from './metrics.js';
@@ -31,13 +31,13 @@ type Listener<E extends Event> = ((this: EventStream<any>, event: E) => unknown)
  * that tells what is missing.
  *
  * It can stand wherever an `EventSource` stands. The differences: the reconnecting is its own, `error`
- * events say what happened ({@link StreamErrorEvent.code}), and there are `state`, `heartbeat` and `gap`
- * events. It works at once; the WebAssembly behind it is loaded with the first stream. Where it cannot
+ * events say what happened ({@link StreamErrorEvent.code}), and there are `state`, `heartbeat`, `gap`
+ * and `expiring` events. It works at once; the WebAssembly behind it is loaded with the first stream. Where it cannot
  * be loaded, the browser's own `EventSource` does the work, with a warning in the console.
  *
  * Only events whose type has a listener are taken from the stream, as with `EventSource`. An event that
  * the server publishes under the type `open`, `error` or `state` reaches the listeners of that type as
- * a `MessageEvent`. Publishing under `connected`, `heartbeat`, `gap` and `closing` is refused by the server.
+ * a `MessageEvent`. Publishing under `connected`, `heartbeat`, `gap`, `expiring` and `closing` is refused by the server.
  *
  * Like an `EventSource`, a stream lives until it is closed, even when nothing refers to it.
  *
@@ -317,6 +317,14 @@ export class EventStream<Events extends object = Record<string, string>> extends
     this.#handle('gap', handler);
   }
 
+  /** The token that the stream was opened with expires soon. */
+  get onexpiring(): Handler<ExpiringEvent> {
+    return this.#handler('expiring');
+  }
+  set onexpiring(handler: Handler<ExpiringEvent>) {
+    this.#handle('expiring', handler);
+  }
+
   /** A heartbeat came. */
   get onheartbeat(): Handler<HeartbeatEvent> {
     return this.#handler('heartbeat');
@@ -392,6 +400,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
         this.dispatchEvent(new HeartbeatEvent(latency));
       },
       gap: (from, to, reason) => this.dispatchEvent(new GapEvent(from ?? null, to, reason)),
+      expiring: (expiresIn) => this.dispatchEvent(new ExpiringEvent(expiresIn)),
       error: (code, message, status) => this.dispatchEvent(new StreamErrorEvent(code, message, status)),
     };
   }

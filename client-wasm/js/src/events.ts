@@ -151,6 +151,22 @@ export class GapEvent extends Event {
 }
 
 /**
+ * The token that the stream was opened with expires soon. The moment to refresh the cookie that holds it: the
+ * stream ends with the token, and the next one is opened with whatever the cookie is then. With a `token` callback,
+ * or `headers` that are a function, nothing is to be done: the stream is replaced in time by one with a fresh token,
+ * without a change of state. Dispatched under the type `expiring`.
+ */
+export class ExpiringEvent extends Event {
+  /** How long the token is still good for, in milliseconds. */
+  readonly expiresIn: number;
+
+  constructor(expiresIn: number) {
+    super('expiring');
+    this.expiresIn = expiresIn;
+  }
+}
+
+/**
  * What a {@link StreamErrorEvent} is about, as a stable word: how a link was lost ({@link LossReason}),
  * how it came to its end (`gave-up`, `stopped`, `no-webassembly`), or
  *
@@ -217,4 +233,5 @@ export interface EventStreamEventMap {
   heartbeat: HeartbeatEvent;
   /** Events are gone for this reader. */
   gap: GapEvent;
+  expiring: ExpiringEvent;
 }

@@ -13,6 +13,7 @@ export { EventStream } from './event-stream.js';
 export {
   type ClosedReason,
   type EventStreamEventMap,
+  ExpiringEvent,
   GapEvent,
   type GapReason,
   HeartbeatEvent,

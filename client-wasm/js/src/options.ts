@@ -59,7 +59,8 @@ export interface EventStreamOptions<Events extends object = Record<string, strin
   /**
    * Called before every request for a token, which is sent as `Authorization: Bearer`; an empty one is not sent.
    * When it throws or rejects, that is an `error` event with code `token-failed`, and the attempt is lost.
-   * It has `connectTimeout` to answer. Streams go by fetch. Default: none.
+   * It has `connectTimeout` to answer. A stream whose token expires soon is replaced by one with a fresh token, so the
+   * callback is called then, too. Streams go by fetch. Default: none.
    */
   token?: (() => string | Promise<string>) | undefined;
   /**
@@ -141,6 +142,8 @@ export type CheckedOptions = Omit<EventStreamOptions<Record<string, unknown>>, '
   readonly types: readonly string[];
   /** Whether streams go by fetch. */
   readonly fetch: boolean;
+  /** Whether each stream is opened with a fresh token. */
+  readonly renewsToken: boolean;
 };
 
 /** What an option must be, in words for the error, and whether a value is that. */
@@ -291,6 +294,8 @@ export function check<Events extends object>(options: EventStreamOptions<Events>
     ...Object.fromEntries(given),
     method,
     polling: (options.polling ?? true) && isGet(method),
+    // A body would be sent once more, in the middle of what it asked for.
+    renewsToken: isGet(method) && Boolean(token || typeof headers === 'function'),
     fetch: needsFetch || transport === 'fetch' || (!transport && typeof EventSource === 'undefined'),
     topics: [options.topics ?? []].flat(),
     types: [options.types ?? []].flat(),

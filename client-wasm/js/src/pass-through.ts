@@ -36,6 +36,15 @@ export const passThrough: Engine = (url, options, sink) => {
     }
   };
 
+  const hearExpiring = (event: MessageEvent<string>) => {
+    follow(event);
+    try {
+      sink.expiring(JSON.parse(event.data).expires_in_ms);
+    } catch {
+      sink.error('bad-control', 'the end of the token cannot be read');
+    }
+  };
+
   const close = (reason: ClosedReason) => {
     source?.close();
     source = undefined;
@@ -80,6 +89,7 @@ export const passThrough: Engine = (url, options, sink) => {
     mine.addEventListener('connected', follow);
     mine.addEventListener('heartbeat', follow);
     mine.addEventListener('gap', hearGap);
+    mine.addEventListener('expiring', hearExpiring);
     for (const type of types) {
       mine.addEventListener(type, hear);
     }
@@ -91,7 +101,7 @@ export const passThrough: Engine = (url, options, sink) => {
       open();
     },
     listen(type) {
-      if (type !== 'gap' && type !== 'heartbeat') {
+      if (!/^(gap|heartbeat|expiring)$/.test(type)) {
         types.add(type);
         source?.addEventListener(type, hear);
       }

@@ -6,7 +6,7 @@
 /** What ends the type of a compressed event. */
 const FRAME_SUFFIX = '+gzip';
 
-const CONTROL_TYPES = ['connected', 'heartbeat', 'gap', 'closing'];
+const CONTROL_TYPES = ['connected', 'heartbeat', 'gap', 'expiring', 'closing'];
 
 /** Takes what comes from a stream. */
 export interface Ear {

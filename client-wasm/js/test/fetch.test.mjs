@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { after, before, test } from 'node:test';
-import { EventStream, GapEvent, HeartbeatEvent, init } from '../dist/heartwire.js';
+import { EventStream, ExpiringEvent, GapEvent, HeartbeatEvent, init } from '../dist/heartwire.js';
 import { next, state, wasm } from './host.mjs';
 import { accept, event, hello, reply, serve } from './server.mjs';
 
@@ -391,6 +391,44 @@ test('each request has a fresh token, and the headers of the moment', async () =
     assert.equal(headers.authorization, `Bearer t${i + 1}`);
     assert.equal(headers['x-count'], String(i));
   });
+});
+
+test('a stream whose token expires soon is replaced in time, and the page notices nothing', async () => {
+  let n = 0;
+  const hub = await server((_, response, number) => {
+    if (number === 1) {
+      accept(response, hello(), event('progress', 'one', 'a-1'), event('expiring', { expires_in_ms: 40 }, 'a-1'));
+    } else {
+      accept(response, hello('a-1'), event('progress', 'two', 'a-2'));
+    }
+  });
+  const recorded = record(hub.url, { token: () => `t${++n}` });
+  const expiring = next(recorded.stream, 'expiring');
+  assert.ok((await expiring) instanceof ExpiringEvent);
+  assert.equal((await expiring).expiresIn, 40);
+  await told(recorded, 'progress two a-2');
+  assert.deepEqual(recorded.story, ['connecting', 'open', 'progress one a-1', 'progress two a-2']);
+  assert.deepEqual(hub.requests.map(({ headers }) => headers.authorization), ['Bearer t1', 'Bearer t2']);
+  assert.equal(hub.requests[1].query.get('last_event_id'), 'a-1');
+  await hub.requests[0].gone;
+  recorded.stream.close();
+});
+
+test('without a way to a fresh token, or with a body, the stream lives to its end', async () => {
+  const hub = await server((_, response) => accept(response, hello(), event('expiring', { expires_in_ms: 0 }, 'a-0')));
+  for (const options of [{ headers: { authorization: 'Bearer t' } }, { body: 'ask', token: () => 't' }]) {
+    const before = hub.requests.length;
+    const recorded = record(hub.url, options);
+    const expiring = next(recorded.stream, 'expiring');
+    await expiring;
+    const [{ response }] = hub.requests.slice(before);
+    response.write(event('progress', 'later', 'a-1'));
+    await told(recorded, 'progress later a-1');
+    assert.equal(hub.requests.length, before + 1);
+    response.end(event('closing', { reason: 'token-expired', retry_ms: LATE }, 'a-1'));
+    await told(recorded, 'error token-expired');
+    recorded.stream.close();
+  }
 });
 
 test('a token that cannot be had costs the attempt, and is told', async () => {

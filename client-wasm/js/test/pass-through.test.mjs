@@ -43,6 +43,10 @@ test('without WebAssembly the EventSource does the work, with one warning', asyn
   source.send('gap', { from: 'a-2', to: 'a-9', reason: 'evicted' }, 'a-9');
   assert.equal((await gap).to, 'a-9');
 
+  const expiring = next(stream, 'expiring');
+  source.send('expiring', { expires_in_ms: 30_000 }, 'a-9');
+  assert.equal((await expiring).expiresIn, 30_000);
+
   const lost = next(stream, 'error');
   source.cut();
   assert.equal((await lost).code, 'cut');

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { before, beforeEach, test } from 'node:test';
-import { EventStream, GapEvent, HeartbeatEvent, init, StateEvent, StreamErrorEvent, version } from '../dist/heartwire.js';
+import { EventStream, ExpiringEvent, GapEvent, HeartbeatEvent, init, StateEvent, StreamErrorEvent, version } from '../dist/heartwire.js';
 import { answer, FakeEventSource, json, made, next, reset, state, wasm } from './host.mjs';
 
 const URL_OF_STREAM = 'http://hub.test/events';
@@ -183,6 +183,11 @@ test('heartbeats and gaps are told', async () => {
   source.send('gap', { from: 'a-9', to: 'b-0', reason: 'other-epoch' }, 'b-0');
   assert.ok((await gap) instanceof GapEvent);
   assert.deepEqual([(await gap).from, (await gap).to, (await gap).reason], ['a-9', 'b-0', 'other-epoch']);
+
+  const expiring = next(stream, 'expiring');
+  source.send('expiring', { expires_in_ms: 30_000 }, 'b-0');
+  assert.ok((await expiring) instanceof ExpiringEvent);
+  assert.equal((await expiring).expiresIn, 30_000);
 
   const unknown = next(stream, 'gap');
   source.send('gap', { from: null, to: 'b-1', reason: 'eclipse' }, 'b-1');

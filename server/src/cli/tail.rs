@@ -132,6 +132,9 @@ async fn tail(mut subscriber: Subscriber, json: bool) -> Result<(), Failure> {
                 last_state = Some(state);
                 say(&format!("{}: {}", subscriber.url(), in_words(state)));
             }
+            Update::Notice(Notice::Expiring { expires_in }) => {
+                say(&format!("the token expires in {:.1} s", expires_in.as_secs_f64()));
+            }
             Update::Notice(Notice::Heartbeat { .. }) => {}
         }
     }

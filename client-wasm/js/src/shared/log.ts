@@ -13,6 +13,7 @@ export type Word =
   | readonly ['state', state: State, attempt: number, delay: number, reason: StateDetail['reason'], status: number | null]
   | readonly ['heartbeat', latency: number]
   | readonly ['gap', from: string | undefined, to: string, reason: GapReason]
+  | readonly ['expiring', expiresIn: number]
   | readonly ['error', code: string, message: string, status: number | null]
   | readonly ['types', types: readonly string[]];
 
@@ -59,7 +60,7 @@ export const isLater = (place: Place, than: Place | undefined): boolean =>
   !than || place[1] > than[1] || (place[1] === than[1] && place[0] > than[0]);
 
 /** What a connection says when its stream has brought something; the state `open` is another such word. */
-const STREAM_WORDS: ReadonlySet<string> = new Set(['message', 'heartbeat', 'gap']);
+const STREAM_WORDS: ReadonlySet<string> = new Set(['message', 'heartbeat', 'gap', 'expiring']);
 
 /** So much is kept: enough for members that were busy for a moment. Whoever misses more asks the server. */
 const MOST_ENTRIES = 1_000;

@@ -577,6 +577,7 @@ export class Member implements Connection {
         state: (state, attempt, delay, reason, status) => take(['state', state, attempt, delay, reason ?? null, status]),
         heartbeat: (latency) => take(['heartbeat', latency]),
         gap: (from, to, reason) => take(['gap', from, to, reason]),
+        expiring: (expiresIn) => take(['expiring', expiresIn]),
         error: (code, message, status) => take(['error', code, message, status]),
       },
     );

@@ -39,6 +39,9 @@ export class Page {
         this.counts.gaps += 1;
         this.#listener.gap(word[1], word[2], word[3]);
         break;
+      case 'expiring':
+        this.#listener.expiring(word[1]);
+        break;
       case 'error':
         this.#listener.error(word[1], word[2], word[3]);
         break;
