@@ -10,6 +10,22 @@ pub(crate) fn wall_clock_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().try_into().unwrap_or(u64::MAX)
 }
 
+/// How long until a moment of the wall clock; nothing when it has passed.
+pub(crate) fn time_until(at: SystemTime) -> Duration {
+    at.duration_since(SystemTime::now()).unwrap_or_default()
+}
+
+/// 256 bits that nobody can guess, as hexadecimal digits.
+///
+/// # Errors
+/// The machine has no source of randomness. Nothing else may stand in for it here.
+#[cfg(feature = "auth")]
+pub(crate) fn unguessable() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// A random number that nobody drew before.
 pub(crate) fn random() -> u64 {
     // A machine without a source of randomness still has a clock, and no secret rests on this number.

@@ -58,9 +58,9 @@ pub mod client;
 
 pub use client_address::ClientAddress;
 pub use config::{
-    ConfigError, EdgesConfig, HostName, HubConfig, LimitsConfig, LogConfig, LogFormat, LogLevel, Machine, Origin,
-    OtlpEndpoint, PathPrefix, Preset, PresetValue, ServeConfig, SlowReaders, TopicPattern, TopicPatternError,
-    TopicRule, TrustedProxy, WatchConfig, WebNameError,
+    ApiKey, AuthConfig, ConfigError, EdgesConfig, HostName, HubConfig, KeyHash, LimitsConfig, LogConfig, LogFormat,
+    LogLevel, Machine, Origin, OtlpEndpoint, PathPrefix, Preset, PresetValue, Secret, ServeConfig, SlowReaders,
+    TopicPattern, TopicPatternError, TopicRule, TrustedProxy, WatchConfig, WebNameError,
 };
 pub use entry::Entry;
 pub use hub::{Hub, PublishError};

@@ -80,6 +80,23 @@ pub(crate) enum Problem {
     BadSwitch,
     /// Nobody is known to have sent this, and that does not do.
     NoToken,
+    #[cfg_attr(not(feature = "auth"), expect(dead_code))]
+    BadToken {
+        /// Completes "The token …".
+        why: &'static str,
+    },
+    #[cfg_attr(not(feature = "auth"), expect(dead_code))]
+    TokenExpired,
+    #[cfg_attr(not(feature = "auth"), expect(dead_code))]
+    BadTicket,
+    /// No ticket can be had.
+    #[cfg_attr(not(feature = "auth"), expect(dead_code))]
+    NoTicket,
+    /// The address has failed too often to say who it is.
+    #[cfg_attr(not(feature = "auth"), expect(dead_code))]
+    LockedOut {
+        remaining: Duration,
+    },
     MayNotRead {
         topic: Topic,
     },
@@ -115,7 +132,7 @@ impl Problem {
             | Self::BodyUnreadable
             | Self::BadLine { .. }
             | Self::BadSwitch => StatusCode::BAD_REQUEST,
-            Self::NoToken => StatusCode::UNAUTHORIZED,
+            Self::NoToken | Self::BadToken { .. } | Self::TokenExpired | Self::BadTicket => StatusCode::UNAUTHORIZED,
             Self::MayNotRead { .. }
             | Self::MayNotPublish { .. }
             | Self::AdminOnly
@@ -125,11 +142,13 @@ impl Problem {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } | Self::EventTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::TooManyFromAddress | Self::TooManyOfIdentity | Self::TooManyRequests { .. } => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            Self::TooManyFromAddress
+            | Self::TooManyOfIdentity
+            | Self::TooManyRequests { .. }
+            | Self::LockedOut { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::LogUnavailable
             | Self::OutOfMemory
+            | Self::NoTicket
             | Self::Disabled
             | Self::TooManyConnections
             | Self::NoRoomForTopic => StatusCode::SERVICE_UNAVAILABLE,
@@ -163,6 +182,11 @@ impl Problem {
             Self::BodyTooSlow { .. } => "body-too-slow",
             Self::BadSwitch => "bad-switch",
             Self::NoToken => "no-token",
+            Self::BadToken { .. } => "bad-token",
+            Self::TokenExpired => "token-expired",
+            Self::BadTicket => "bad-ticket",
+            Self::NoTicket => "no-ticket",
+            Self::LockedOut { .. } => "locked-out",
             Self::MayNotRead { .. } | Self::MayNotPublish { .. } => "topic-forbidden",
             Self::AdminOnly => "admin-only",
             Self::NotFound => "not-found",
@@ -204,6 +228,11 @@ impl Problem {
             Self::BodyTooSlow { limit } => format!("The body did not come within {} s", limit.as_secs_f64()),
             Self::BadSwitch => "The body must be {\"enabled\":true} or {\"enabled\":false}".into(),
             Self::NoToken => "Say who you are: send a token, as `Authorization: Bearer` or in the cookie".into(),
+            Self::BadToken { why } => format!("The token {why}"),
+            Self::TokenExpired => "The token has expired; get another".into(),
+            Self::BadTicket => "The ticket was used, or is too old, or never was one; get another".into(),
+            Self::NoTicket => "No ticket can be had right now; try again".into(),
+            Self::LockedOut { .. } => "This address has failed too often to say who it is; try again later".into(),
             Self::MayNotRead { topic } => format!("You may not read the topic {:?}", topic.as_str()),
             Self::MayNotPublish { topic: Some(topic) } => {
                 format!("You may not publish under the topic {:?}; nothing was published", topic.as_str())
@@ -237,12 +266,16 @@ impl Problem {
     /// After how many seconds it is worth trying again; `None` where waiting does not help.
     pub(crate) fn retry_after_s(&self) -> Option<u16> {
         match self {
+            // The longest that the header is given here is some eighteen hours.
+            Self::LockedOut { remaining } => Some((remaining.as_secs() + 1).try_into().unwrap_or(u16::MAX)),
             Self::LogUnavailable => Some(1),
             Self::TooManyRequests { retry_after_s } => Some(*retry_after_s),
             Self::NoRoomForTopic => Some(30),
-            Self::OutOfMemory | Self::TooManyConnections | Self::TooManyFromAddress | Self::TooManyOfIdentity => {
-                Some(5)
-            }
+            Self::OutOfMemory
+            | Self::NoTicket
+            | Self::TooManyConnections
+            | Self::TooManyFromAddress
+            | Self::TooManyOfIdentity => Some(5),
             Self::Disabled => Some(30),
             _ => None,
         }
@@ -252,7 +285,8 @@ impl Problem {
     // [spec] RFC 6750, section 3: an error stands in here only where a token was sent.
     fn challenge(&self) -> Option<HeaderValue> {
         let challenge = match self {
-            Self::NoToken => "Bearer realm=\"heartwire\"",
+            Self::NoToken | Self::BadTicket => "Bearer realm=\"heartwire\"",
+            Self::BadToken { .. } | Self::TokenExpired => "Bearer realm=\"heartwire\", error=\"invalid_token\"",
             Self::MayNotRead { .. } | Self::MayNotPublish { .. } | Self::AdminOnly => {
                 "Bearer realm=\"heartwire\", error=\"insufficient_scope\""
             }
@@ -314,6 +348,11 @@ mod tests {
             Problem::BodyTooSlow { limit: Duration::ZERO },
             Problem::BadSwitch,
             Problem::NoToken,
+            Problem::BadToken { why: "" },
+            Problem::TokenExpired,
+            Problem::BadTicket,
+            Problem::NoTicket,
+            Problem::LockedOut { remaining: Duration::ZERO },
             Problem::MayNotRead { topic: topic.clone() },
             Problem::MayNotPublish { topic: Some(topic) },
             Problem::AdminOnly,

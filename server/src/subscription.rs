@@ -67,6 +67,8 @@ pub enum Ended {
     Draining,
     /// The stream has reached the longest life that a stream has.
     Rotated,
+    /// The token that the reader came with has expired.
+    TokenExpired,
     /// Streaming was switched off.
     Disabled,
 }
@@ -77,6 +79,7 @@ impl Ended {
             Self::Lagged => ClosingReason::Lagged,
             Self::Draining => ClosingReason::Draining,
             Self::Rotated => ClosingReason::Rotated,
+            Self::TokenExpired => ClosingReason::TokenExpired,
             Self::Disabled => ClosingReason::Disabled,
         }
     }

@@ -279,7 +279,7 @@ fn the_log_tells_of_requests_by_their_ids_and_never_of_what_is_in_them() {
     assert!(!ids[1].contains("sane") && ids[1].len() == 36, "{ids:?}");
 
     let refused = of("mine-7");
-    assert_eq!((&refused["severity"], &refused["code"]), (&"INFO".into(), &"unknown-parameter".into()));
+    assert_eq!((&refused["severity"], &refused["code"]), (&"INFO".into(), &"no-topic".into()));
     assert_eq!(refused["client"], "127.0.0.1");
     assert_eq!(
         (&refused["method"], &refused["path"], &refused["status"]),

@@ -1,11 +1,13 @@
 //! What the routes ask about whoever calls them.
 
 use super::Identity;
+use crate::environment;
 use crate::problem::Problem;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use heartwire_protocol::Topic;
 use std::convert::Infallible;
+use std::time::Duration;
 
 /// Whoever sent a request; without an identity it may do everything.
 #[derive(Debug, Clone)]
@@ -23,6 +25,21 @@ impl Caller {
             Some(topic) => Err(identity.refusal(Problem::MayNotRead { topic: topic.clone() })),
             None => Ok(()),
         }
+    }
+
+    /// Who it is, where that is known.
+    #[cfg(feature = "auth")]
+    pub(crate) fn known(self) -> Result<Identity, Problem> {
+        match self.0 {
+            Some(identity) if !identity.is_anonymous() => Ok(identity),
+            Some(identity) => Err(identity.refusal(Problem::NoToken)),
+            None => Err(Problem::NoToken),
+        }
+    }
+
+    /// For how long it will go on being who it is; `None` for as long as it likes.
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        self.0.as_ref()?.expires_at().map(environment::time_until)
     }
 
     /// Refuses whoever does not run the hub.

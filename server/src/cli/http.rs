@@ -1,14 +1,16 @@
-//! What `publish` and `pipe` have in common: publishing over HTTP.
+//! What the commands that talk to a hub have in common: publishing over HTTP, and saying who they are.
 
 use super::Failure;
+use super::settings::TOKEN_VARIABLE;
 use crate::client::http;
 use clap::Args;
 use heartwire_protocol::answer::RefusalAnswer;
 use heartwire_protocol::connection::MAX_HINT;
 use heartwire_protocol::{EventType, Topic};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,6 +31,8 @@ pub(super) struct Target {
     url: Url,
     #[command(flatten)]
     trust: Trust,
+    #[command(flatten)]
+    bearer: Bearer,
 }
 
 /// Whom to trust where the URL begins with https.
@@ -37,6 +41,34 @@ pub(super) struct Trust {
     /// PEM file of the only authorities to trust for https [default: those that this machine trusts]
     #[arg(long, value_name = "FILE")]
     pub(super) ca: Option<PathBuf>,
+}
+
+/// Who the command is, where the hub wants to know.
+#[derive(Clone, Default, Args)]
+pub(super) struct Bearer {
+    /// Token or key to send; better in the environment, since others on the machine can see flags
+    #[arg(long, env = TOKEN_VARIABLE, value_name = "TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+impl Bearer {
+    /// The headers that say so. The token is in no message, whatever is wrong with it.
+    pub(super) fn headers(&self) -> Result<HeaderMap, Failure> {
+        let mut headers = HeaderMap::new();
+        if let Some(token) = &self.token {
+            let value = HeaderValue::try_from(format!("Bearer {token}"));
+            let mut value = value.map_err(|_| Failure::of("the token has characters that no header can hold"))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        Ok(headers)
+    }
+}
+
+impl fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bearer(..)")
+    }
 }
 
 /// Why a server did not take events.
@@ -72,7 +104,7 @@ impl Publisher {
         }
         let builder =
             http::builder(url.scheme(), target.trust.ca.as_deref()).map_err(|err| Failure::of(err.to_string()))?;
-        let client = builder.timeout(TIMEOUT).build();
+        let client = builder.timeout(TIMEOUT).default_headers(target.bearer.headers()?).build();
         Ok(Self { client: client.map_err(|err| Failure::new("cannot set up an HTTP client", &err))?, url })
     }
 
@@ -165,5 +197,14 @@ mod tests {
         check("601", Some(MAX_HINT));
         check("18446744073709551615", Some(MAX_HINT));
         check("Sat, 21 Nov 2026 11:00:00 GMT", None);
+    }
+
+    #[test]
+    fn a_token_does_not_show() {
+        let bearer = Bearer { token: Some("hunter2".into()) };
+        assert!(!format!("{bearer:?}{:?}", bearer.headers().unwrap()).contains("hunter2"));
+        assert_eq!(bearer.headers().unwrap()[AUTHORIZATION], "Bearer hunter2");
+        let refusal = Bearer { token: Some("hunter\n2".into()) }.headers().unwrap_err().to_string();
+        assert!(!refusal.contains("hunter"), "{refusal}");
     }
 }

@@ -7,6 +7,7 @@ mod config;
 mod failure;
 mod host_stats;
 mod http;
+mod key;
 mod log;
 mod machine;
 #[cfg(feature = "otlp")]
@@ -14,9 +15,11 @@ mod otlp;
 mod pipe;
 mod publish;
 mod reload;
+mod rights;
 mod serve;
 mod settings;
 mod tail;
+mod token;
 
 pub use failure::Failure;
 
@@ -37,6 +40,8 @@ enum Command {
     Pipe(pipe::PipeArgs),
     Publish(publish::PublishArgs),
     Tail(tail::TailArgs),
+    Key(key::KeyArgs),
+    Token(token::TokenArgs),
 }
 
 /// Runs a command to its end.
@@ -46,9 +51,7 @@ enum Command {
 pub fn run(cli: Cli) -> Result<(), Failure> {
     let mut builder = match cli.command {
         Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
-        Command::Config(_) | Command::Pipe(_) | Command::Publish(_) | Command::Tail(_) => {
-            tokio::runtime::Builder::new_current_thread()
-        }
+        _ => tokio::runtime::Builder::new_current_thread(),
     };
     let runtime = builder.enable_all().build().map_err(|err| Failure::new("cannot start", &err))?;
     let ended = runtime.block_on(async {
@@ -58,6 +61,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             Command::Pipe(args) => pipe::run(args).await,
             Command::Publish(args) => publish::run(args).await,
             Command::Tail(args) => tail::run(args).await,
+            Command::Key(args) => key::run(args),
+            Command::Token(args) => token::run(args),
         }
     });
     // A thread that still waits for a line of standard input would hold the process up.

@@ -2,6 +2,7 @@
 
 use super::settings::{Effective, SettingArgs};
 use super::{Failure, access_log, host_stats, log, reload};
+use crate::auth::Authenticator;
 use crate::client_address;
 use crate::config::ServeConfig;
 use crate::edges::{self, SecurityHeaders};
@@ -37,6 +38,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
 
     let tls = tls(&effective)?;
     let hub = Hub::new(config.hub.clone())?;
+    let auth = authenticator(config)?;
     // Before the ready line, so that whoever waits for it can stop the server from then on.
     let shutdown = Shutdown::on_signals(hub.clone()).map_err(|err| Failure::new("cannot listen to signals", &err))?;
     let hangups = reload::on_hangup(args.settings, config.clone(), hub.clone(), tls.clone());
@@ -50,7 +52,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     // A reader of the line may have gone; the server is ready all the same.
     let _ = writeln!(std::io::stdout(), "heartwire is listening on {scheme}://{address}/");
-    let app = app(config, hub);
+    let app = app(config, hub, auth);
     match tls {
         None => crate::serve(listener, app, shutdown).await,
         Some(tls) => {
@@ -75,11 +77,23 @@ fn tls(effective: &Effective) -> Result<Option<Tls>, Failure> {
     Ok(Some(tls))
 }
 
-fn app(config: &ServeConfig, hub: Hub) -> Router {
+/// `None`: access is open.
+fn authenticator(config: &ServeConfig) -> Result<Option<Authenticator>, Failure> {
+    if config.requires_auth() {
+        let auth = Authenticator::new(&config.auth);
+        return auth.map(Some).map_err(|err| Failure::new("nobody can be known", &err));
+    }
+    if !config.listen.ip().is_loopback() {
+        tracing::warn!("everybody who reaches this address can read and publish: require_auth is false");
+    }
+    Ok(None)
+}
+
+fn app(config: &ServeConfig, hub: Hub, auth: Option<Authenticator>) -> Router {
     let is_loopback = config.listen.ip().is_loopback();
     let mut app = router(hub.clone());
-    if is_loopback {
-        // There are no identities yet: on this machine alone is the protection that it needs.
+    if is_loopback || auth.is_some() {
+        // Where access is open, only this machine may run the hub.
         app = app.merge(admin_router(hub.clone())).merge(watch_router(hub.clone()));
         if hub.config().watch.metrics {
             feed::start(hub.clone());
@@ -91,6 +105,10 @@ fn app(config: &ServeConfig, hub: Hub) -> Router {
     app = match &config.www {
         Some(folder) => app.fallback_service(edges::files(folder, edges)),
         None => app.fallback(not_found),
+    };
+    app = match auth {
+        Some(auth) => auth.protect(app),
+        None => app,
     };
     // From the inside out: the last of these is the first that a request passes.
     if let Some((calls, period)) = config.limits.rate_limit() {

@@ -1,7 +1,7 @@
 //! `heartwire tail`: prints events as they come.
 
 use super::Failure;
-use super::http::{Trust, parse_topic, parse_url};
+use super::http::{Bearer, Trust, parse_topic, parse_url};
 use super::settings::Seconds;
 use crate::client::{Subscriber, SubscriberUrl, Update};
 use crate::config::{ConfigError, too_long};
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 ///
 /// Resumes after a cut, and polls where streams do not get through, as a page does. Events go to
 /// standard output, a line each; states, gaps and what the server refuses go to standard error. Ends
-/// on Ctrl-C, and on a request that can never succeed.
+/// on Ctrl-C, and on a request that can never succeed, such as one whose token has expired.
 #[derive(Debug, Args)]
 pub(super) struct TailArgs {
     /// Where the hub is, its prefix included; or the URL of a stream, as a page would open it
@@ -33,6 +33,8 @@ pub(super) struct TailArgs {
     /// Begin after the event with this id
     #[arg(long, value_name = "ID")]
     last_event_id: Option<String>,
+    #[command(flatten)]
+    bearer: Bearer,
     /// Print each event as a JSON object with its id, type and data
     #[arg(long)]
     json: bool,
@@ -82,7 +84,8 @@ pub(super) async fn run(args: TailArgs) -> Result<(), Failure> {
             seed: crate::environment::random(),
             ..Settings::default()
         };
-        let subscriber = Subscriber::trusting(url, settings, args.trust.ca.as_deref());
+        let (ca, headers) = (args.trust.ca.as_deref(), args.bearer.headers()?);
+        let subscriber = Subscriber::with_headers(url, settings, ca, headers);
         let subscriber = subscriber.map_err(|err| Failure::of(err.to_string()))?;
         tails.spawn(tail(subscriber, args.json));
     }
@@ -118,8 +121,8 @@ async fn tail(mut subscriber: Subscriber, json: bool) -> Result<(), Failure> {
             Update::BadFrame { id, error } => say(&format!("event {id}: {error}")),
             Update::Refused { status, code, detail } => {
                 let sentence = in_one_line(&format!("{}: {detail} ({code})", subscriber.url()));
-                // The request is wrong in itself, so that no further one can succeed.
-                if status == 400 {
+                // The request is wrong in itself, or nobody here may send it: no further one can succeed.
+                if matches!(status, 400 | 401 | 403) {
                     return Err(Failure::of(sentence));
                 }
                 say(&sentence);

@@ -17,6 +17,7 @@ use heartwire_protocol::connection::{Action, Connection, Counters, Input, Link, 
 use heartwire_protocol::control::Control;
 use heartwire_protocol::frame::FrameError;
 use link::{Happening, Heard};
+use reqwest::header::HeaderMap;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::pending;
@@ -128,7 +129,21 @@ impl Subscriber {
     /// # Errors
     /// The file cannot be used, or the HTTP client cannot be set up.
     pub fn trusting(url: SubscriberUrl, settings: Settings, ca: Option<&Path>) -> Result<Self, HttpError> {
-        let http = http::builder(url.scheme(), ca)?.build().map_err(HttpError::Client)?;
+        Self::with_headers(url, settings, ca, HeaderMap::new())
+    }
+
+    /// As [`trusting`](Self::trusting), with headers for every request: such as `Authorization`, where the hub wants
+    /// to know who reads.
+    ///
+    /// # Errors
+    /// The file cannot be used, or the HTTP client cannot be set up.
+    pub fn with_headers(
+        url: SubscriberUrl,
+        settings: Settings,
+        ca: Option<&Path>,
+        headers: HeaderMap,
+    ) -> Result<Self, HttpError> {
+        let http = http::builder(url.scheme(), ca)?.default_headers(headers).build().map_err(HttpError::Client)?;
         let (hear, heard) = mpsc::channel(HEARD_AHEAD);
         Ok(Self {
             url,

@@ -49,6 +49,9 @@ pub struct HubConfig {
     /// The longest life of a stream. Each one ends at some moment in the last tenth of it, with
     /// `closing: rotated`, and its client resumes at once. Default: off.
     pub connection_timeout: Option<Duration>,
+    /// How long before the end of a reader's token its stream says so, with an `expiring` event. Earlier than half
+    /// of what is left of the token it never does, and not at all for less than a second. Default 30 s.
+    pub token_warning: Option<Duration>,
     /// The most events that a reader may fall behind once it has caught up. Beyond that it is slow, see
     /// `slow_readers`. A reader costs no memory for being behind: this bounds how old its news may be.
     /// Default 10,000.
@@ -128,6 +131,7 @@ impl Default for HubConfig {
             max_connections_per_ip: None,
             max_connections_per_identity: None,
             connection_timeout: None,
+            token_warning: Some(Duration::from_secs(30)),
             max_queue_size: Some(10_000),
             max_subscriber_idle_time: Some(Duration::from_secs(30)),
             slow_readers: SlowReaders::Close,
@@ -204,6 +208,7 @@ impl HubConfig {
             ("max_connections_per_ip", off_or_more(self.max_connections_per_ip)),
             ("max_connections_per_identity", off_or_more(self.max_connections_per_identity)),
             ("connection_timeout", span_problem(self.connection_timeout)),
+            ("token_warning", span_problem(self.token_warning)),
             ("max_queue_size", off_or_more(self.max_queue_size)),
             ("max_subscriber_idle_time", span_problem(self.max_subscriber_idle_time)),
             ("max_history_per_topic", below_one(self.max_history_per_topic)),

@@ -1,15 +1,18 @@
 //! Every setting, with its unit, its default and what happens at the limit.
 //!
-//! [`HubConfig`] is what a library user sets. [`ServeConfig`] is what the binary adds around it, with
-//! [`EdgesConfig`] for what browsers meet.
+//! [`HubConfig`] is what a library user sets, and [`AuthConfig`] where somebody is to be known. [`ServeConfig`] is
+//! what the binary adds around them, with [`EdgesConfig`] for what browsers meet.
 //! [`Preset`] names values that go together. All are plain: text, flags, files and the environment become
 //! typed values in the command line, before they come in here. The text over each field is the one that
 //! `heartwire serve --help`, `heartwire config` and docs/configuration.md show.
 
+mod api_key;
+mod auth;
 mod edges;
 mod hub;
 mod limits;
 mod preset;
+mod secret;
 mod serve;
 mod topic_pattern;
 mod topic_rule;
@@ -17,10 +20,13 @@ mod trusted_proxy;
 mod watch;
 mod web_name;
 
+pub use api_key::{ApiKey, KeyHash};
+pub use auth::AuthConfig;
 pub use edges::EdgesConfig;
 pub use hub::HubConfig;
 pub use limits::LimitsConfig;
 pub use preset::{Machine, Preset, PresetValue};
+pub use secret::Secret;
 pub use serve::ServeConfig;
 pub use topic_pattern::{TopicPattern, TopicPatternError};
 pub(crate) use topic_rule::PerTopic;

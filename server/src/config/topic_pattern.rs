@@ -2,6 +2,7 @@
 
 use heartwire_protocol::{FieldError, Topic};
 use std::fmt;
+use std::str::FromStr;
 
 /// One topic, or all topics that begin alike.
 ///
@@ -72,6 +73,14 @@ impl TopicPattern {
             Pattern::Is(this) => this == topic,
             Pattern::BeginsWith(prefix) => topic.as_str().starts_with(&**prefix),
         }
+    }
+}
+
+impl FromStr for TopicPattern {
+    type Err = TopicPatternError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
     }
 }
 

@@ -14,7 +14,10 @@
 //! be said to one reader alone is in nobody else's window: behind it, that reader begins as a new one does.
 //!
 //! A context belongs to one set of topics and all of its readers get the same events: what one of them
-//! may not read is in no window of another.
+//! may not read is in no window of another. Their rights may differ elsewhere, which changes nothing: a reader comes
+//! in only when it may read all of these topics, and what is said to it alone is in no context. What sharing does not
+//! change either is that sizes tell of contents: where somebody may publish under a topic but not read it, or one
+//! of several topics on a stream is another's to write, compression is for the operator to switch off by a rule.
 
 mod context;
 mod deflater;

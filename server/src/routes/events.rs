@@ -31,7 +31,8 @@ pub(super) async fn stream(
     let address = holder.address.map(|ClientAddress(address)| address);
     let subscription = hub.subscribe(&query.topics, query.resume);
     let packing = packing(&query, &hub, &headers);
-    Ok(EventStream::new(subscription.ending_with_the_switch(switched_off_total), packing, permit, address))
+    let subscription = subscription.ending_with_the_switch(switched_off_total);
+    Ok(EventStream::new(subscription, packing, permit, address).ending_within(caller.remaining()))
 }
 
 impl From<Full> for Problem {

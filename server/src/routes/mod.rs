@@ -8,6 +8,8 @@ mod health;
 mod poll;
 mod publish;
 mod query;
+#[cfg(feature = "auth")]
+mod ticket;
 mod watch;
 
 use crate::hub::Hub;
@@ -34,6 +36,7 @@ use axum::routing::{get, put};
 /// | `GET /events?topic=T` | the stream; `topic` can be repeated |
 /// | `GET /events/poll?topic=T&cursor=C&wait=25` | the events after a cursor, as JSON |
 /// | `POST /events?topic=T&type=E` | publishes the body |
+/// | `POST /events/ticket` | a ticket that opens one stream, for whoever is [known](crate::auth) |
 /// | `GET /events/health` | whether a stream can be had |
 /// | `GET /health` | how much it holds, against thresholds |
 /// | `GET /health/live` | whether the process runs |
@@ -48,14 +51,17 @@ use axum::routing::{get, put};
 /// Whoever reaches these routes can read and publish, unless a layer in front of them says who that is, and
 /// so what it may do: see [`auth`](crate::auth).
 pub fn router(hub: Hub) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/events", get(events::stream).post(publish::publish).fallback(method_not_allowed))
         .route("/events/poll", get(poll::poll).fallback(method_not_allowed))
         .route("/events/health", get(health::streaming).fallback(method_not_allowed))
         .route("/health", get(health::overview).fallback(method_not_allowed))
         .route("/health/live", get(health::live).fallback(method_not_allowed))
-        .route("/health/ready", get(health::ready).fallback(method_not_allowed))
-        // The last of these is the first that a request passes.
+        .route("/health/ready", get(health::ready).fallback(method_not_allowed));
+    #[cfg(feature = "auth")]
+    let routes = routes.route("/events/ticket", axum::routing::post(ticket::issue).fallback(method_not_allowed));
+    // The last of these is the first that a request passes.
+    routes
         .layer(from_fn_with_state(hub.clone(), refusals::count))
         .layer(from_fn_with_state(hub.clone(), soft_refusal::soften))
         .with_state(hub)

@@ -36,7 +36,8 @@ pub(super) async fn poll(query: PollQuery, caller: Caller, State(hub): State<Hub
     let delivery = if query.resume == Resume::Live || gap.is_some() {
         subscription.read(ANSWER)
     } else {
-        let waited = tokio::time::timeout(query.wait, subscription.next_within(ANSWER)).await;
+        let wait = caller.remaining().map_or(query.wait, |remaining| remaining.min(query.wait));
+        let waited = tokio::time::timeout(wait, subscription.next_within(ANSWER)).await;
         // Reading once more moves the cursor past what other topics got in the meantime.
         waited.ok().or_else(|| subscription.read(ANSWER))
     };

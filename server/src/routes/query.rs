@@ -66,6 +66,8 @@ impl StreamQuery {
                 "from" => from.set(value)?,
                 "frames" => frames.set(value)?,
                 CLIENT_ID => client_id.set(check_client_id(value)?)?,
+                // It was used before this is reached: it says who opens the stream.
+                "ticket" => {}
                 _ => return Err(Problem::UnknownParameter { name }),
             }
         }

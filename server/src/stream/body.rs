@@ -2,8 +2,9 @@
 //!
 //! What is ready together goes out together, in one piece.
 
+use super::script::{self, Life};
 use super::takeover::Slot;
-use super::{EventStream, Next, Packing, StreamPlace, Takeover, script};
+use super::{EventStream, Next, Packing, StreamPlace, Takeover};
 use crate::coding::Coding;
 use crate::hub::Hub;
 use crate::membership::Membership;
@@ -140,45 +141,52 @@ async fn give_up_when_idle(going: Weak<Mutex<Option<Watched>>>, max_idle_time: D
 struct Writer {
     reader: Reader,
     heartbeat: Option<Interval>,
-    rotate: Option<Pin<Box<Sleep>>>,
+    warning: Option<Pin<Box<Sleep>>>,
+    end: Option<(Pin<Box<Sleep>>, Ended)>,
     closed: bool,
     _permit: StreamPermit,
 }
 
 /// What wakes a stream.
 enum Happening {
-    Rotation,
+    End(Ended),
+    Warning,
     Heartbeat,
     News(News),
 }
 
 impl Writer {
     fn new(stream: EventStream) -> (Self, OpenStream) {
-        let EventStream { subscription, opening: _, packing, permit, counted } = stream;
+        let EventStream { subscription, opening: _, packing, expires_in, permit, counted } = stream;
         let config = subscription.hub().config();
         let heartbeat = config.heartbeat_interval.map(|period| {
             let mut interval = tokio::time::interval_at(Instant::now() + period, period);
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
             interval
         });
-        let rotate = script::lifetime(config).map(|lifetime| Box::pin(tokio::time::sleep(lifetime)));
+        let sleep = |span| Box::pin(tokio::time::sleep(span));
+        let life = script::life(config, expires_in);
+        let warning = life.and_then(|life| life.warn_after).map(sleep);
+        let end = life.map(|Life { end_after, ended, .. }| (sleep(end_after), ended));
         let reader = Reader::new(subscription, packing);
-        (Self { reader, heartbeat, rotate, closed: false, _permit: permit }, counted)
+        (Self { reader, heartbeat, warning, end, closed: false, _permit: permit }, counted)
     }
 
     async fn next_words(&mut self) -> Option<Words> {
         if self.closed {
             return None;
         }
-        let Self { heartbeat, rotate, reader, .. } = self;
+        let Self { heartbeat, warning, end, reader, .. } = self;
         let happening = tokio::select! {
             biased;
-            () = due(rotate) => Happening::Rotation,
+            ended = over(end) => Happening::End(ended),
+            () = due(warning) => Happening::Warning,
             () = tick(heartbeat) => Happening::Heartbeat,
             news = reader.next() => Happening::News(news),
         };
         Some(match happening {
-            Happening::Rotation => self.closing(Ended::Rotated).await,
+            Happening::End(ended) => self.closing(ended).await,
+            Happening::Warning => (self.warning(), None),
             Happening::Heartbeat => self.heartbeat().await,
             Happening::News(news) => self.tell(news).await,
         })
@@ -195,6 +203,13 @@ impl Writer {
             }
             News::Ended(ended) => self.closing(ended).await,
         }
+    }
+
+    /// The token of the reader expires soon.
+    fn warning(&mut self) -> Bytes {
+        self.warning = None;
+        let end = self.end.as_ref().map(|(end, _)| end.deadline().saturating_duration_since(Instant::now()));
+        self.reader.expiring(end.unwrap_or_default())
     }
 
     /// What is ready anyway, then the heartbeat at the position after it: so its id moves past the
@@ -315,10 +330,25 @@ impl Reader {
         self.packing.words(text, Coding::Identity)
     }
 
+    fn expiring(&mut self, expires_in: Duration) -> Bytes {
+        let text = script::expiring(expires_in, self.hub().cursor(self.place.standing.position()));
+        self.words(text)
+    }
+
     fn closing(&mut self, ended: Ended) -> Bytes {
         let position = self.hub().cursor(self.place.standing.position());
         let text = script::closing(ended, position, self.hub());
         self.words(text)
+    }
+}
+
+async fn over(end: &mut Option<(Pin<Box<Sleep>>, Ended)>) -> Ended {
+    match end {
+        Some((sleep, ended)) => {
+            sleep.as_mut().await;
+            *ended
+        }
+        None => std::future::pending().await,
     }
 }
 

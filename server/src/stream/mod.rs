@@ -19,6 +19,7 @@ use crate::subscription::Subscription;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// One stream, ready to be written by whoever comes to do it.
 pub(crate) struct EventStream {
@@ -26,6 +27,8 @@ pub(crate) struct EventStream {
     /// The first bytes, which tell of the gap if there is one.
     pub(crate) opening: Chunk,
     pub(crate) packing: Packing,
+    /// How long its reader's token is good for; `None` for as long as it likes.
+    pub(crate) expires_in: Option<Duration>,
     /// Held for as long as the stream lives, like the next.
     pub(crate) permit: StreamPermit,
     pub(crate) counted: OpenStream,
@@ -42,7 +45,12 @@ impl EventStream {
         let (hub, keys) = (subscription.hub(), subscription.membership().keys());
         let counted = hub.count_stream(keys, address);
         let opening = packing.opening(&script::opening(&mut subscription));
-        Self { subscription, opening, packing, permit, counted }
+        Self { subscription, opening, packing, expires_in: None, permit, counted }
+    }
+
+    /// Makes it end with its reader's token.
+    pub(crate) fn ending_within(self, expires_in: Option<Duration>) -> Self {
+        Self { expires_in, ..self }
     }
 }
 

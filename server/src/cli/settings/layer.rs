@@ -9,7 +9,7 @@ use super::value::Field;
 use crate::cli::Failure;
 use config::{Config, Map, Source, Value, ValueKind};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::path::Path;
 use toml::Spanned;
@@ -18,6 +18,11 @@ use toml::Spanned;
 const ENVIRONMENT_PREFIX: &str = "HEARTWIRE_";
 /// The variable that names the file.
 pub(super) const FILE_VARIABLE: &str = "HEARTWIRE_CONFIG";
+
+/// The variable of the commands that talk to a hub, which is no setting.
+pub(in crate::cli) const TOKEN_VARIABLE: &str = "HEARTWIRE_TOKEN";
+/// Variables that others use, and the settings that they stand for where ours is not there. The first one wins.
+const ALSO_READ: [(&str, &str); 2] = [("JWT_SECRET_KEY", "jwt_secret_key"), ("AUTH_SECRET_KEY", "jwt_secret_key")];
 
 /// Some values by the names of their settings. Each knows its origin: "the flag --listen".
 #[derive(Debug, Clone, Default)]
@@ -107,11 +112,19 @@ impl<C> Reader<C> {
         &mut self,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Layer, Failure> {
+        let variables: Vec<_> = variables.into_iter().collect();
         let mut layer = Layer::default();
-        for (variable, value) in variables {
+        for (variable, name) in ALSO_READ.into_iter().rev() {
+            // A list of settings for a test may not have it.
+            let Some(setting) = self.settings.iter().find(|setting| setting.name == name) else { continue };
+            if let Some((_, value)) = variables.iter().find(|(given, _)| given == variable) {
+                self.add_variable(&mut layer, setting.name, variable, value)?;
+            }
+        }
+        for (variable, value) in &variables {
             let variable = variable.to_string_lossy();
             let Some(given) = variable.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
-            if variable == FILE_VARIABLE {
+            if variable == FILE_VARIABLE || variable == TOKEN_VARIABLE {
                 continue;
             }
             let origin = format!("the environment variable {variable}");
@@ -121,10 +134,21 @@ impl<C> Reader<C> {
                 let nearest = self.nearest(&given.to_lowercase());
                 return Err(unknown(&origin, nearest.map(|name| ENVIRONMENT_PREFIX.to_owned() + &name.to_uppercase())));
             };
-            let text = value.to_str().ok_or_else(|| Failure::of(format!("{origin} is not UTF-8 text")))?;
-            self.add(&mut layer, name, Value::new(Some(&origin), text))?;
+            self.add_variable(&mut layer, name, &variable, value)?;
         }
         Ok(layer)
+    }
+
+    fn add_variable(
+        &mut self,
+        layer: &mut Layer,
+        name: &'static str,
+        variable: &str,
+        value: &OsStr,
+    ) -> Result<(), Failure> {
+        let origin = format!("the environment variable {variable}");
+        let text = value.to_str().ok_or_else(|| Failure::of(format!("{origin} is not UTF-8 text")))?;
+        self.add(layer, name, Value::new(Some(&origin), text))
     }
 
     pub(super) fn file(&mut self, path: &Path) -> Result<Layer, Failure> {
@@ -269,8 +293,6 @@ mod tests {
             self.0.as_str().into()
         }
     }
-
-    impl Text for String {}
 
     fn settings() -> &'static [Setting<Sample>] {
         fn setting(name: &'static str, field: fn(&mut Sample) -> &mut dyn Field) -> Setting<Sample> {

@@ -3,12 +3,15 @@
 //! The list of them is in `table`. Text becomes typed values in `value`, and one layer goes over the
 //! other in `layer`; what comes out is a [`ServeConfig`] that was checked, and where each value came from.
 
+mod api_key;
 mod layer;
 mod page;
 mod table;
 mod topic_rule;
 mod value;
 
+pub(super) use api_key::lines_of_key;
+pub(super) use layer::TOKEN_VARIABLE;
 pub(super) use value::Seconds;
 
 use super::{Failure, machine};
@@ -29,6 +32,13 @@ pub(super) struct SettingArgs {
     given: Vec<(&'static str, String)>,
 }
 
+impl SettingArgs {
+    /// No flags, and perhaps a file.
+    pub(super) fn of_file(file: Option<PathBuf>) -> Self {
+        Self { file, given: Vec::new() }
+    }
+}
+
 impl Args for SettingArgs {
     fn augment_args(command: Command) -> Command {
         let file = Arg::new(CONFIG)
@@ -37,7 +47,7 @@ impl Args for SettingArgs {
             .value_parser(clap::value_parser!(PathBuf))
             .help_heading("Server")
             .help("TOML file of settings, as `heartwire config` prints one; HEARTWIRE_CONFIG names it, too [default: none]");
-        command.arg(file).args(SETTINGS.iter().filter(|setting| !is_file_only(setting)).map(flag))
+        command.arg(file).args(SETTINGS.iter().filter(|setting| is_a_flag(setting)).map(flag))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -55,7 +65,7 @@ impl FromArgMatches for SettingArgs {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         let wrong = |err: clap::parser::MatchesError| clap::Error::raw(ErrorKind::InvalidValue, err);
         self.file = matches.try_get_one(CONFIG).map_err(wrong)?.cloned();
-        for setting in SETTINGS.iter().filter(|setting| !is_file_only(setting)) {
+        for setting in SETTINGS.iter().filter(|setting| is_a_flag(setting)) {
             let given: Option<&String> = matches.try_get_one(setting.name).map_err(wrong)?;
             self.given.extend(given.map(|text| (setting.name, text.clone())));
         }
@@ -74,8 +84,11 @@ fn flag(setting: &Setting<ServeConfig>) -> Arg {
         .long_help(page::in_one_line(setting.text))
 }
 
-fn is_file_only(setting: &Setting<ServeConfig>) -> bool {
-    (setting.field)(&mut ServeConfig::default()).is_file_only()
+/// Whoever is on the machine can see the flags of a process, so a secret is none.
+fn is_a_flag(setting: &Setting<ServeConfig>) -> bool {
+    let mut config = ServeConfig::default();
+    let field = (setting.field)(&mut config);
+    !field.is_file_only() && !field.is_secret()
 }
 
 /// The configuration that is in force, and where each of its values came from.
@@ -138,7 +151,8 @@ impl Effective {
         let mut from = vec![format!("from {}", self.0.origin(err.setting))];
         let words: Vec<&str> = err.problem.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
         for setting in SETTINGS.iter().filter(|setting| setting.name != err.setting && words.contains(&setting.name)) {
-            let value = (setting.field)(&mut config).get();
+            let field = (setting.field)(&mut config);
+            let value = if field.is_secret() { "not shown".into() } else { field.get().to_string() };
             from.push(format!("{} is {value} from {}", setting.name, self.0.origin(setting.name)));
         }
         Failure::of(format!("{err} ({})", from.join("; ")))

@@ -122,7 +122,7 @@ names the setting and where it came from.
 # heartwire.toml
 listen = \"0.0.0.0:8080\"
 preset = \"production\"
-require_auth = false
+jwks_file = \"/etc/heartwire/keys.json\"
 heartbeat_interval = 10
 event_ttl = \"off\"
 ```
@@ -135,8 +135,12 @@ event_ttl = \"off\"
                 let (name, flag, value) = (setting.name, setting.flag(), setting.value_name);
                 let text = setting.text.trim();
                 push(&mut out, format_args!("\n### `{name}`\n\n"));
-                if !(setting.field)(&mut ServeConfig::default()).is_file_only() {
-                    push(&mut out, format_args!("`--{flag} {value}`, `HEARTWIRE_{}`\n\n", name.to_uppercase()));
+                let (mut config, variable) = (ServeConfig::default(), name.to_uppercase());
+                let field = (setting.field)(&mut config);
+                if field.is_secret() {
+                    push(&mut out, format_args!("`HEARTWIRE_{variable}`\n\n"));
+                } else if !field.is_file_only() {
+                    push(&mut out, format_args!("`--{flag} {value}`, `HEARTWIRE_{variable}`\n\n"));
                 }
                 push(&mut out, format_args!("{text}\n"));
             }

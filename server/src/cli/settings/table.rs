@@ -4,7 +4,7 @@
 //! here. The name of the field is its name in a file, as a flag and in the environment.
 
 use super::value::Field;
-use crate::config::{EdgesConfig, HubConfig, LimitsConfig, LogConfig, ServeConfig, WatchConfig};
+use crate::config::{AuthConfig, EdgesConfig, HubConfig, LimitsConfig, LogConfig, ServeConfig, WatchConfig};
 use documented::DocumentedFields;
 use std::sync::LazyLock;
 
@@ -33,6 +33,11 @@ pub(super) static SETTINGS: LazyLock<Vec<Setting<ServeConfig>>> = LazyLock::new(
     macro_rules! serve {
         ($name:ident, $value_name:literal) => {
             (stringify!($name), $value_name, text::<ServeConfig>(stringify!($name)), |c| &mut c.$name)
+        };
+    }
+    macro_rules! auth {
+        ($name:ident, $value_name:literal) => {
+            (stringify!($name), $value_name, text::<AuthConfig>(stringify!($name)), |c| &mut c.auth.$name)
         };
     }
     macro_rules! edges {
@@ -69,6 +74,24 @@ pub(super) static SETTINGS: LazyLock<Vec<Setting<ServeConfig>>> = LazyLock::new(
             serve!(www, "DIR"),
             serve!(host_stats_interval, "SECONDS"),
             hub!(drain_window, "SECONDS"),
+        ],
+    );
+    let identity = under(
+        "Identity",
+        [
+            auth!(jwt_secret_key, "SECRET"),
+            auth!(jwks_file, "FILE"),
+            auth!(jwt_issuer, "NAME"),
+            auth!(jwt_audience, "NAME"),
+            auth!(jwt_leeway, "SECONDS"),
+            auth!(cookie_name, "NAME"),
+            auth!(public_topics, "PATTERNS"),
+            auth!(api_keys, "TABLES"),
+            auth!(ticket_ttl, "SECONDS"),
+            hub!(token_warning, "SECONDS"),
+            auth!(lockout_failures, "COUNT"),
+            auth!(lockout_window, "SECONDS"),
+            auth!(lockout_duration, "SECONDS"),
         ],
     );
     let edges = under(
@@ -145,7 +168,7 @@ pub(super) static SETTINGS: LazyLock<Vec<Setting<ServeConfig>>> = LazyLock::new(
             log!(otlp_endpoint, "URL"),
         ],
     );
-    server.chain(edges).chain(streams).chain(limits).chain(history).chain(watching).collect()
+    server.chain(identity).chain(edges).chain(streams).chain(limits).chain(history).chain(watching).collect()
 });
 
 type Row = (&'static str, &'static str, &'static str, fn(&mut ServeConfig) -> &mut dyn Field);
@@ -166,8 +189,9 @@ mod tests {
 
     #[test]
     fn every_field_is_a_setting() {
-        const PARTS: [&str; 5] = ["edges", "hub", "limits", "log", "watch"];
+        const PARTS: [&str; 6] = ["auth", "edges", "hub", "limits", "log", "watch"];
         let fields = [
+            AuthConfig::FIELD_NAMES,
             EdgesConfig::FIELD_NAMES,
             HubConfig::FIELD_NAMES,
             LimitsConfig::FIELD_NAMES,

@@ -5,7 +5,8 @@
 //! stand in front: "must be true or false".
 
 use crate::config::{
-    HostName, LogFormat, LogLevel, Origin, OtlpEndpoint, PathPrefix, Preset, PresetValue, SlowReaders, TrustedProxy,
+    HostName, LogFormat, LogLevel, Origin, OtlpEndpoint, PathPrefix, Preset, PresetValue, Secret, SlowReaders,
+    TopicPattern, TrustedProxy,
 };
 use axum::http::HeaderValue;
 use config::{Value, ValueKind};
@@ -65,6 +66,8 @@ impl Text for Origin {}
 impl Text for PathPrefix {}
 impl Text for Preset {}
 impl Text for SlowReaders {}
+impl Text for String {}
+impl Text for TopicPattern {}
 impl Text for TrustedProxy {}
 
 impl<T: Text> Content for T {
@@ -153,6 +156,19 @@ impl Content for PathBuf {
     }
 }
 
+impl Content for Secret {
+    const SECRET: bool = true;
+
+    fn read(given: &Value) -> Result<Self, String> {
+        // Not even what is wrong with it may tell of it.
+        text(given).map(Self::new).ok_or_else(|| "must be a text in quotes".into())
+    }
+
+    fn write(&self) -> toml::Value {
+        "not shown".into()
+    }
+}
+
 impl Content for HeaderValue {
     fn read(given: &Value) -> Result<Self, String> {
         let value = text(given).filter(|text| !text.trim().is_empty() && text.is_ascii());
@@ -183,6 +199,8 @@ impl Switchable for OtlpEndpoint {}
 impl Switchable for HeaderValue {}
 impl Switchable for PathBuf {}
 impl Switchable for Preset {}
+impl Switchable for Secret {}
+impl Switchable for String {}
 
 impl<T: Switchable> Content for Option<T> {
     const SECRET: bool = T::SECRET;

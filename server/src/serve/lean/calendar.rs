@@ -16,6 +16,12 @@ pub(super) struct Tick(u64);
 impl Tick {
     pub(super) const NEVER: Self = Self(u64::MAX);
 
+    /// How long it is from another tick to this one; nothing when that is later.
+    pub(super) fn since(self, earlier: Self) -> Duration {
+        let ticks = self.0.saturating_sub(earlier.0);
+        RESOLUTION.saturating_mul(ticks.try_into().unwrap_or(u32::MAX))
+    }
+
     /// The first tick that is at least a span behind this one.
     pub(super) fn after(self, span: Duration) -> Self {
         let ticks = span.as_nanos().div_ceil(RESOLUTION.as_nanos());

@@ -44,13 +44,14 @@ pub(super) struct Line {
 pub(super) enum State {
     Open {
         heartbeat_at: Tick,
-        rotate_at: Tick,
+        /// When its reader is told that its token expires soon.
+        warn_at: Tick,
+        end_at: Tick,
+        /// What has ended it then.
+        ended: Ended,
     },
     /// It waits for its turn to say its last words.
-    Leaving {
-        ended: Ended,
-        at: Tick,
-    },
+    Leaving { ended: Ended, at: Tick },
     /// The last words are said, if not sent.
     Closing,
 }
@@ -114,7 +115,7 @@ impl Line {
             return self.stuck_at;
         }
         match self.state {
-            State::Open { heartbeat_at, rotate_at } => heartbeat_at.min(rotate_at),
+            State::Open { heartbeat_at, warn_at, end_at, .. } => heartbeat_at.min(warn_at).min(end_at),
             State::Leaving { at, .. } => at,
             State::Closing => Tick::NEVER,
         }
@@ -225,7 +226,8 @@ mod tests {
         let client = std::net::TcpStream::from(client.try_clone().unwrap());
         let (socket, _) = listener.accept().unwrap();
         socket.set_nonblocking(true).unwrap();
-        let state = State::Open { heartbeat_at: Tick::NEVER, rotate_at: Tick::NEVER };
+        let never = Tick::NEVER;
+        let state = State::Open { heartbeat_at: never, warn_at: never, end_at: never, ended: Ended::Rotated };
         let metrics = Arc::new(Metrics::new(&WatchConfig::default()));
         let socket = TcpStream::from_std(socket);
         (

@@ -154,7 +154,7 @@ impl Shard {
 
     fn admit(&mut self, arrival: Arrival) {
         let Arrival { socket, head, coding, stream, body } = arrival;
-        let EventStream { subscription, opening, packing, permit, counted } = *stream;
+        let EventStream { subscription, opening, packing, expires_in, permit, counted } = *stream;
         let mut socket = mio::net::TcpStream::from_std(socket);
         let slot = self.lines.vacant_entry();
         let interests = Interest::READABLE | Interest::WRITABLE;
@@ -165,8 +165,13 @@ impl Shard {
         }
         let config = subscription.hub().config();
         let after = |span: Option<Duration>| span.map_or(Tick::NEVER, |span| self.now.after(span));
-        let state =
-            State::Open { heartbeat_at: after(config.heartbeat_interval), rotate_at: after(script::lifetime(config)) };
+        let life = script::life(config, expires_in);
+        let state = State::Open {
+            heartbeat_at: after(config.heartbeat_interval),
+            warn_at: after(life.and_then(|life| life.warn_after)),
+            end_at: after(life.map(|life| life.end_after)),
+            ended: life.map_or(Ended::Rotated, |life| life.ended),
+        };
         let switched_off_total = subscription.switched_off_total();
         let (membership, standing) = subscription.into_parts();
         let number = index(slot.key());
@@ -252,7 +257,8 @@ impl Shard {
         }
         match line.state {
             _ if line.is_blocked() => self.reschedule(number),
-            State::Open { rotate_at, .. } if rotate_at <= self.now => self.end(number, Ended::Rotated),
+            State::Open { end_at, ended, .. } if end_at <= self.now => self.end(number, ended),
+            State::Open { warn_at, end_at, .. } if warn_at <= self.now => self.warn(number, end_at.since(self.now)),
             State::Open { heartbeat_at, .. } if heartbeat_at <= self.now => self.beat(number),
             State::Leaving { ended, at } if at <= self.now => self.close(number, ended),
             State::Open { .. } | State::Leaving { .. } | State::Closing => self.reschedule(number),
@@ -292,6 +298,19 @@ impl Shard {
         let heartbeat = self.memo.heartbeat(position, group.form, &line.packing);
         let sent = line.send(heartbeat, stuck_at(group, self.now));
         self.settle(number, sent);
+    }
+
+    /// The token of the reader expires soon.
+    fn warn(&mut self, number: u32, expires_in: Duration) {
+        let line = &mut self.lines[number as usize];
+        if let State::Open { warn_at, .. } = &mut line.state {
+            *warn_at = Tick::NEVER;
+        }
+        let group = self.groups.get(line.group);
+        let position = group.hub().cursor(line.place.standing.position());
+        line.place = line.place.after_private_words();
+        let warning = line.packing.words(script::expiring(expires_in, position), group.form.coding);
+        self.send(number, &warning);
     }
 
     /// A reader is to go, when its turn comes.
