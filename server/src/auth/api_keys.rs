@@ -5,7 +5,6 @@
 
 use super::Identity;
 use crate::config::{ApiKey, KeyHash, TopicPattern};
-use crate::environment;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
@@ -39,9 +38,9 @@ impl ApiKeys {
 ///
 /// # Errors
 /// The machine has no source of randomness.
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", test))]
 pub(crate) fn new_key() -> Result<(String, KeyHash), getrandom::Error> {
-    let key = format!("{PREFIX}{}", environment::unguessable()?);
+    let key = format!("{PREFIX}{}", crate::environment::unguessable()?);
     let hash = hash(&key);
     Ok((key, hash))
 }
