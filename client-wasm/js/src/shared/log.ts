@@ -60,7 +60,7 @@ export const isLater = (place: Place, than: Place | undefined): boolean =>
   !than || place[1] > than[1] || (place[1] === than[1] && place[0] > than[0]);
 
 /** What a connection says when its stream has brought something; the state `open` is another such word. */
-const STREAM_WORDS: ReadonlySet<string> = new Set(['message', 'heartbeat', 'gap', 'expiring']);
+const STREAM_WORDS: ReadonlySet<string> = new Set(['message', 'heartbeat', 'gap']);
 
 /** So much is kept: enough for members that were busy for a moment. Whoever misses more asks the server. */
 const MOST_ENTRIES = 1_000;
