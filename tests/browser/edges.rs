@@ -73,15 +73,15 @@ pub(crate) async fn over_tls_a_page_has_more_streams_than_http_1_would_let_it(br
     browser.wait_for("window.ready").await?;
     browser
         .run(&format!(
-            "window.got = []; \
+            "Object.assign(window, {{ got: [], connected: 0 }}); \
              for (let n = 0; n < {N_STREAMS}; n += 1) {{ \
                const stream = new EventSource('events?topic=t'); \
                stream.onmessage = ({{ data }}) => window.got.push(data); \
-               stream.addEventListener('connected', () => (window.open = (window.open ?? 0) + 1)); \
+               stream.addEventListener('connected', () => (window.connected += 1)); \
              }}"
         ))
         .await?;
-    browser.wait_for(&format!("window.open === {N_STREAMS}")).await?;
+    browser.wait_for(&format!("window.connected === {N_STREAMS}")).await?;
     browser.run("fetch('events?topic=t', { method: 'POST', body: 'x' })").await?;
     browser.wait_for(&format!("window.got.length === {N_STREAMS}")).await?;
     let protocol = "performance.getEntriesByType('navigation')[0].nextHopProtocol";
