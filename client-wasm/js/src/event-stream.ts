@@ -321,6 +321,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
   get onexpiring(): Handler<ExpiringEvent> {
     return this.#handler('expiring');
   }
+  /** As the handler that is read here; anything but a function takes it away. */
   set onexpiring(handler: Handler<ExpiringEvent>) {
     this.#handle('expiring', handler);
   }

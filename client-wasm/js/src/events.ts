@@ -233,5 +233,6 @@ export interface EventStreamEventMap {
   heartbeat: HeartbeatEvent;
   /** Events are gone for this reader. */
   gap: GapEvent;
+  /** The token that the stream was opened with expires soon. */
   expiring: ExpiringEvent;
 }
