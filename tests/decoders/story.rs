@@ -181,6 +181,9 @@ async fn five_decoders_make_of_a_compressed_stream_what_was_sent_without_compres
     let server = Server::start(&[
         "--www",
         &www,
+        // The page posts what it decodes to servers of the test's own.
+        "--content-security-policy",
+        "default-src 'self' 'unsafe-inline'; connect-src *",
         // Nothing that anybody resumes from may be gone.
         "--max-history-per-topic",
         "100000",
