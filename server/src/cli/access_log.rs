@@ -6,13 +6,12 @@
 
 use crate::client_address::ClientAddress;
 use crate::metrics::Refusal;
-use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderName;
-use axum::middleware::{Next, from_fn, map_request};
+use axum::middleware::Next;
 use axum::response::Response;
 use std::time::Instant;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::request_id::RequestId;
 use tracing::{Instrument, error_span};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -21,15 +20,8 @@ const MAX_ID_BYTES: usize = 128;
 /// To be named in `log_level`.
 const TARGET: &str = "heartwire::access";
 
-pub(super) fn layered(app: Router) -> Router {
-    // The last of these is the first that a request passes.
-    app.layer(from_fn(log))
-        .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-        .layer(map_request(drop_senseless_id))
-}
-
-async fn drop_senseless_id(mut request: Request) -> Request {
+/// A client may bring an id of its own for a request, if it makes sense.
+pub(super) async fn drop_senseless_id(mut request: Request) -> Request {
     let is_senseless = request.headers().get(X_REQUEST_ID).is_some_and(|id| !makes_sense(id.as_bytes()));
     if is_senseless {
         request.headers_mut().remove(X_REQUEST_ID);
@@ -42,7 +34,8 @@ fn makes_sense(id: &[u8]) -> bool {
         && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/=+@".contains(byte))
 }
 
-async fn log(request: Request, next: Next) -> Response {
+/// Writes a line about an answer, where it is worth one. What else is logged on the way has the request's id.
+pub(super) async fn log(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
     // At the highest level, so that no choice of `log_level` takes the id out of the lines that are left.
     let span = error_span!("request", request_id = id, method = %request.method(), path = request.uri().path());

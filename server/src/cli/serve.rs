@@ -8,15 +8,17 @@ use crate::config::ServeConfig;
 use crate::edges::{self, SecurityHeaders};
 use crate::metrics::{feed, refusals};
 use crate::rate_limit::{self, RateLimit};
-use crate::routes::{admin_router, metrics_router, not_found, router, watch_router};
+use crate::routes::{admin_router, bare_router, metrics_router, not_found, watch_router};
 use crate::serve::guard::{self, Guard};
 use crate::soft_refusal;
 use crate::{Hub, Shutdown, Tls};
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use clap::Args;
 use std::io::Write;
 use std::sync::Arc;
+use tower::ServiceBuilder;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
 /// Run a hub.
 ///
@@ -91,7 +93,7 @@ fn authenticator(config: &ServeConfig) -> Result<Option<Authenticator>, Failure>
 
 fn app(config: &ServeConfig, hub: Hub, auth: Option<Authenticator>) -> Router {
     let is_loopback = config.listen.ip().is_loopback();
-    let mut app = router(hub.clone());
+    let mut app = bare_router(hub.clone());
     if is_loopback || auth.is_some() {
         // Where access is open, only this machine may run the hub.
         app = app.merge(admin_router(hub.clone())).merge(watch_router(hub.clone()));
@@ -110,25 +112,27 @@ fn app(config: &ServeConfig, hub: Hub, auth: Option<Authenticator>) -> Router {
         Some(auth) => auth.protect(app),
         None => app,
     };
-    // From the inside out: the last of these is the first that a request passes.
-    if let Some((calls, period)) = config.limits.rate_limit() {
-        app = app.layer(from_fn_with_state(RateLimit::new(calls, period), rate_limit::check));
-    }
-    app = app.layer(from_fn_with_state(hub.clone(), soft_refusal::soften));
-    if edges.compress_answers {
-        app = app.layer(edges::compression());
-    }
-    if let Some(cors) = edges::cors(&edges.allow_origins) {
-        app = app.layer(cors);
-    }
     let guard =
         Guard { loopback_only: is_loopback, hosts: edges.allow_hosts.clone(), origins: edges.allow_origins.clone() };
-    app = app.layer(from_fn_with_state(Arc::new(guard), guard::check));
-    if edges.security_headers {
-        app = app.layer(from_fn_with_state(SecurityHeaders::new(edges, is_loopback), SecurityHeaders::add));
-    }
     let trusted_proxies: Arc<[_]> = config.limits.trusted_proxies.as_slice().into();
-    app = app.layer(from_fn_with_state(hub, refusals::count));
-    // Outermost, since the log and the figures tell who the client is.
-    access_log::layered(app).layer(from_fn_with_state(trusted_proxies, client_address::find))
+    let security_headers = edges.security_headers.then(|| SecurityHeaders::new(edges, is_loopback));
+    let rate_limit = config.limits.rate_limit().map(|(calls, period)| RateLimit::new(calls, period));
+    // In the order in which a request passes them. All in one, since a router boxes what it is given, and makes
+    // a copy of each box with each request.
+    app.layer(
+        ServiceBuilder::new()
+            // Outermost, since the log and the figures tell who the client is.
+            .layer(from_fn_with_state(trusted_proxies, client_address::find))
+            .layer(map_request(access_log::drop_senseless_id))
+            .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+            .layer(PropagateRequestIdLayer::x_request_id())
+            .layer(from_fn(access_log::log))
+            .layer(from_fn_with_state(hub.clone(), refusals::count))
+            .option_layer(security_headers.map(|headers| from_fn_with_state(headers, SecurityHeaders::add)))
+            .layer(from_fn_with_state(Arc::new(guard), guard::check))
+            .option_layer(edges::cors(&edges.allow_origins))
+            .option_layer(edges.compress_answers.then(|| from_fn(edges::compress)))
+            .layer(from_fn_with_state(hub, soft_refusal::soften))
+            .option_layer(rate_limit.map(|limit| from_fn_with_state(limit, rate_limit::check))),
+    )
 }

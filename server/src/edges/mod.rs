@@ -9,7 +9,7 @@ mod cors;
 mod files;
 mod headers;
 
-pub(crate) use compression::compression;
+pub(crate) use compression::compress;
 pub(crate) use cors::cors;
 pub(crate) use files::files;
 pub(crate) use headers::SecurityHeaders;

@@ -19,6 +19,7 @@ use crate::soft_refusal;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, put};
+use tower::ServiceBuilder;
 
 /// The routes of a hub, to be mounted in any axum app, under any prefix.
 ///
@@ -51,6 +52,14 @@ use axum::routing::{get, put};
 /// Whoever reaches these routes can read and publish, unless a layer in front of them says who that is, and
 /// so what it may do: see [`auth`](crate::auth).
 pub fn router(hub: Hub) -> Router {
+    let refusing = ServiceBuilder::new()
+        .layer(from_fn_with_state(hub.clone(), soft_refusal::soften))
+        .layer(from_fn_with_state(hub.clone(), refusals::count));
+    bare_router(hub).layer(refusing)
+}
+
+/// The same, for an app that counts and softens refusals itself, those of its own layers among them.
+pub(crate) fn bare_router(hub: Hub) -> Router {
     let routes = Router::new()
         .route("/events", get(events::stream).post(publish::publish).fallback(method_not_allowed))
         .route("/events/poll", get(poll::poll).fallback(method_not_allowed))
@@ -60,11 +69,7 @@ pub fn router(hub: Hub) -> Router {
         .route("/health/ready", get(health::ready).fallback(method_not_allowed));
     #[cfg(feature = "auth")]
     let routes = routes.route("/events/ticket", axum::routing::post(ticket::issue).fallback(method_not_allowed));
-    // The last of these is the first that a request passes.
-    routes
-        .layer(from_fn_with_state(hub.clone(), refusals::count))
-        .layer(from_fn_with_state(hub.clone(), soft_refusal::soften))
-        .with_state(hub)
+    routes.with_state(hub)
 }
 
 /// The routes of an operator: `PUT /events/switch` with `{"enabled":false}` throws the hub's switch.

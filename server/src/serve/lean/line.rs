@@ -17,10 +17,10 @@ use std::io::{self, ErrorKind, Read, Write};
 const MAX_STRAY_BYTES: u32 = 1024 * 1024;
 
 pub(super) struct Line {
-    // Given back before the socket closes: whoever sees the end can come again.
-    _permit: StreamPermit,
+    // Given back before the socket closes: whoever sees the end can come again. Boxed, since nobody looks at
+    // it while the line is written.
+    _held: Box<(StreamPermit, Body)>,
     pub(super) counted: OpenStream,
-    _body: Body,
     pub(super) socket: TcpStream,
     pub(super) group: u32,
     pub(super) seat: u32,
@@ -76,9 +76,8 @@ impl Line {
         (permit, counted, body): (StreamPermit, OpenStream, Body),
     ) -> Self {
         Self {
-            _permit: permit,
+            _held: Box::new((permit, body)),
             counted,
-            _body: body,
             socket,
             group,
             seat,

@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 const DOORBELL: Token = Token(usize::MAX);
 /// How many sockets one poll tells of.
 const EVENTS: usize = 1_024;
+/// Room is made for so many lines at once, or more.
+const LEAST_ROOM: usize = 64;
 /// How long to wait before the poll is tried again when it fails, which it has no reason to.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
 
@@ -156,6 +158,7 @@ impl Shard {
         let Arrival { socket, head, coding, stream, body } = arrival;
         let EventStream { subscription, opening, packing, expires_in, permit, counted } = *stream;
         let mut socket = mio::net::TcpStream::from_std(socket);
+        self.make_room();
         let slot = self.lines.vacant_entry();
         let interests = Interest::READABLE | Interest::WRITABLE;
         if let Err(err) = self.poll.registry().register(&mut socket, Token(slot.key()), interests) {
@@ -187,6 +190,13 @@ impl Shard {
         let opening = [head.as_slice(), &coding.of(&opening)].concat();
         if self.send(number, &opening.into()) {
             self.feed(number);
+        }
+    }
+
+    /// Room for a line, in steps of a quarter: a vector that doubles by itself would stand half empty.
+    fn make_room(&mut self) {
+        if self.lines.len() == self.lines.capacity() {
+            self.lines.reserve_exact(self.lines.len() / 4 + LEAST_ROOM);
         }
     }
 
