@@ -1,4 +1,4 @@
-//! All readers of the soak and the one who publishes to them: one thread, one poll.
+//! All readers of the soak: one thread, one poll.
 //!
 //! It does what the clock and the dice say, and never waits for anything but its poll.
 
@@ -14,11 +14,11 @@ use mio::{Events, Poll, Token};
 
 use super::account::{Published, Tally};
 use super::churn::{Churn, Move};
+use super::press::Press;
 use super::reader::{Looked, Reader};
 use crate::call::Call;
 use crate::payload::Payloads;
 use crate::plan::MAX_READERS;
-use crate::publishers::Publishers;
 use crate::stamp::Stamp;
 use crate::stop::Stop;
 
@@ -42,7 +42,7 @@ pub(super) struct Flock {
     readers: Vec<Reader>,
     n_connected: Arc<AtomicUsize>,
     counted_at: Instant,
-    publishers: Publishers,
+    press: Press,
     payloads: Payloads,
     published: Published,
     /// When which reader does what comes next for it, unless something else happened to it meanwhile.
@@ -75,7 +75,7 @@ impl Flock {
             readers: (0..n_readers).map(|_| Reader::default()).collect(),
             n_connected: Arc::default(),
             counted_at: Instant::now(),
-            publishers: Publishers::new(1, address, PATH, MAX_READERS),
+            press: Press::start(address, PATH),
             payloads: Payloads::new(),
             published: Published::default(),
             planned: BinaryHeap::new(),
@@ -208,7 +208,7 @@ impl Flock {
         let at_us = u64::try_from(self.origin.elapsed().as_micros())?;
         let stamp = Stamp { number: u32::try_from(self.published.sent)?, at_us };
         self.published.sent += 1;
-        self.publishers.publish(&self.payloads.next(stamp), self.poll.registry())
+        self.press.publish(self.payloads.next(stamp))
     }
 
     /// A reader that listens is chosen, and something happens to it.
@@ -310,12 +310,10 @@ impl Flock {
             Err(err) if err.kind() == std::io::ErrorKind::Interrupted => return Ok(()),
             polled => polled.context("cannot wait for sockets")?,
         }
+        self.published.answered = self.press.n_answered();
         let mut ready = Vec::with_capacity(EVENTS);
         for event in &self.events {
-            match self.publishers.moved(event)? {
-                Some(is_answered) => self.published.answered += u64::from(is_answered),
-                None => ready.push((event.token().0, event.is_writable(), event.is_readable(), event.is_read_closed())),
-            }
+            ready.push((event.token().0, event.is_writable(), event.is_readable(), event.is_read_closed()));
         }
         for (index, is_writable, is_readable, is_closed) in ready {
             if is_writable {
@@ -328,6 +326,6 @@ impl Flock {
         if self.counted_at.elapsed() > COUNT_EVERY {
             self.count();
         }
-        self.publishers.send_waiting(self.poll.registry())
+        Ok(())
     }
 }

@@ -4,12 +4,13 @@
 //! back that a reader had?
 //!
 //! - `churn` draws what happens to whom, `account` checks what a reader was given: neither does I/O.
-//! - `reader` is one reader over all its streams, `flock` all of them in one poll.
+//! - `reader` is one reader over all its streams, `flock` all of them in one poll; `press` publishes to them.
 //! - `watch` looks at the server once a second; `report` makes the table.
 
 mod account;
 mod churn;
 mod flock;
+mod press;
 mod reader;
 mod report;
 mod watch;
