@@ -377,8 +377,9 @@ test('each request has a fresh token, and the headers of the moment', async () =
     }
   });
   const recorded = record(hub.url, {
-    baseReconnectDelay: 5_000,
-    maxReconnectDelay: 5_000,
+    // A second try within these would be a request that is not counted with.
+    baseReconnectDelay: LATE,
+    maxReconnectDelay: LATE,
     probeInterval: LATE,
     token: async () => `t${++n}`,
     headers: () => ({ 'X-Count': String(n) }),

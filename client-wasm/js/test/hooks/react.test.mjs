@@ -28,13 +28,16 @@ beforeEach(reset);
 const { error } = console;
 console.error = (...words) => String(words[0]).includes('act(') || error(...words);
 
-for (const [version, alias] of [
-  ['19', {}],
-  ['18', { react: older('react'), 'react-dom': older('react-dom') }],
-]) {
-  globalThis.IS_REACT_ACT_ENVIRONMENT = true;
-  openPage();
-  const { React, createRoot, renderToString, useEventStream } = await bundled(ENTRY, { alias });
+// Both are there before the first test begins: one that was fetched meanwhile would find the document of a test,
+// or none, where a server is played.
+globalThis.IS_REACT_ACT_ENVIRONMENT = true;
+openPage();
+const versions = [
+  ['19', await bundled(ENTRY)],
+  ['18', await bundled(ENTRY, { alias: { react: older('react'), 'react-dom': older('react-dom') } })],
+];
+
+for (const [version, { React, createRoot, renderToString, useEventStream }] of versions) {
   const { act, createElement, StrictMode } = React;
 
   /** A component that shows the state; what it is given goes to the hook. */
