@@ -1,6 +1,8 @@
 //! The pair in real browsers, over a link that is cut, stalled and mended.
 //!
-//! Each story is told in Chromium and in Firefox, with the real binary and the packaged client.
+//! Each story is told in Chromium and in Firefox, with the real binary and the packaged client. Most of its time
+//! is waiting, so several are told at once, each with a browser of its own that it hands on to a later one: see
+//! [`pool`].
 
 #![allow(clippy::unwrap_used, reason = "a test may fail that way")]
 
@@ -9,25 +11,30 @@ mod edges;
 mod examples;
 mod life;
 mod page;
+mod pool;
 mod sharing;
 mod stories;
 
 use anyhow::Result;
+use futures_util::future::LocalBoxFuture;
 use heartwire_tests::{Browser, BrowserKind};
+use libtest_mimic::{Arguments, Trial};
+use pool::Pool;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
 
-/// Tells each story in both browsers, in an own browser each time.
-macro_rules! told_in_both_browsers {
+type Story = for<'a> fn(&'a Browser) -> LocalBoxFuture<'a, Result<()>>;
+
+/// Stories and their names.
+macro_rules! named {
     ($($story:ident),* $(,)?) => {
-        mod chromium {
-            $(#[test] fn $story() { super::tell(super::BrowserKind::Chromium, super::stories::$story) })*
-        }
-        mod firefox {
-            $(#[test] fn $story() { super::tell(super::BrowserKind::Firefox, super::stories::$story) })*
-        }
+        &[$((stringify!($story), |browser| Box::pin(stories::$story(browser)))),*]
     };
 }
 
-told_in_both_browsers! {
+/// Those that take longest come first, so that none of them is left for the end.
+const IN_BOTH_BROWSERS: &[(&str, Story)] = named! {
     every_event_arrives_once_and_in_order_over_a_link_that_is_cut_two_hundred_times,
     every_event_arrives_once_and_in_order_as_frames_over_a_link_that_is_cut_two_hundred_times,
     every_event_arrives_once_and_in_order_by_fetch_over_a_link_that_is_cut_two_hundred_times,
@@ -63,28 +70,32 @@ told_in_both_browsers! {
     a_page_of_any_other_origin_is_kept_out,
     over_tls_a_page_has_more_streams_than_http_1_would_let_it,
     a_page_runs_under_a_policy_without_inline_scripts,
-}
+};
 
 /// No other browser freezes on request.
-mod chromium_alone {
-    use super::{BrowserKind, life, sharing, tell};
+const IN_CHROMIUM: &[(&str, Story)] = named! {
+    a_frozen_page_lets_go_of_its_stream_and_goes_on_where_it_was,
+    a_leader_that_is_frozen_hands_over_and_catches_up,
+};
 
-    #[test]
-    fn a_frozen_page_lets_go_of_its_stream_and_goes_on_where_it_was() {
-        tell(BrowserKind::Chromium, life::a_frozen_page_lets_go_of_its_stream_and_goes_on_where_it_was);
-    }
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    let n_cores = thread::available_parallelism().map_or(1, usize::from);
+    // Two for each core keep it busy; with more, pages would be late to notice what the stories are about.
+    arguments.test_threads.get_or_insert(2 * n_cores);
 
-    #[test]
-    fn a_leader_that_is_frozen_hands_over_and_catches_up() {
-        tell(BrowserKind::Chromium, sharing::a_leader_that_is_frozen_hands_over_and_catches_up);
-    }
-}
-
-fn tell(kind: BrowserKind, story: impl AsyncFn(&Browser) -> Result<()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let browser = Browser::start(kind).await.unwrap();
-        story(&browser).await.unwrap();
-        browser.close().await.unwrap();
-    });
+    let pool = Arc::new(Pool::new());
+    let trial = |kind: BrowserKind, &(name, story): &(&str, Story)| {
+        let pool = Arc::clone(&pool);
+        let browser = format!("{kind:?}").to_lowercase();
+        let name = format!("{browser}::{name}");
+        Trial::test(name, move || pool.tell(kind, story).map_err(|err| format!("{err:?}").into()))
+    };
+    let in_both = IN_BOTH_BROWSERS
+        .iter()
+        .flat_map(|story| [BrowserKind::Chromium, BrowserKind::Firefox].map(|kind| trial(kind, story)));
+    let in_chromium = IN_CHROMIUM.iter().map(|story| trial(BrowserKind::Chromium, story));
+    let conclusion = libtest_mimic::run(&arguments, in_both.chain(in_chromium).collect());
+    pool.close();
+    conclusion.exit_code()
 }

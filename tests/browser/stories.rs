@@ -68,17 +68,12 @@ async fn cut_two_hundred_times(browser: &Browser, setting: &str, options: &str, 
         .await?;
     browser.wait_for("stream.readyState === 1").await?;
     stage.link.set(Mood::Cutting { after_at_most });
-    let mut published = 0;
     // More is published while the page has nearly caught up, so that events flow all the time.
-    while published < N_EVENTS || stage.link.cuts() < N_CUTS {
-        let seen = browser.run("return window.seen").await?.as_u64().unwrap_or_default();
-        if published < seen + 1_000 && published < N_EVENTS {
-            stage.publish(published, published + 500).await?;
-            published += 500;
-        } else if published == N_EVENTS && seen == N_EVENTS {
-            break;
-        }
+    for published in (0..N_EVENTS).step_by(500) {
+        browser.wait_for(&format!("window.seen + 1_000 > {published} || window.wrong.length")).await?;
+        stage.publish(published, published + 500).await?;
     }
+    browser.wait_for(&format!("window.seen + 1_000 > {N_EVENTS} || window.wrong.length")).await?;
     stage.link.set(Mood::Well);
     saw_exactly(browser, N_EVENTS).await?;
     let cuts = stage.link.cuts();

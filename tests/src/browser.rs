@@ -1,5 +1,6 @@
 //! Real browsers, driven over WebDriver.
 
+use crate::wait::PATIENCE;
 use crate::{eventually, part};
 use anyhow::{Context, Result};
 use fantoccini::wd::{WebDriverCompatibleCommand, WindowHandle};
@@ -7,9 +8,10 @@ use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
-use std::net::TcpListener;
 use std::process::Stdio;
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
 
 /// Which browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,38 +41,39 @@ impl Browser {
     /// The browser or its driver is missing or does not start.
     pub async fn start(kind: BrowserKind) -> Result<Self> {
         let profile = tempfile::tempdir()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        // Each driver takes a port that is free at that moment, and tells which: one that was free a moment ago
+        // may be somebody else's by now.
         let mut command = match kind {
             BrowserKind::Chromium => {
                 let mut command = Command::new(part("CHROMEDRIVER")?);
-                command.arg(format!("--port={port}"));
+                command.arg("--port=0");
                 command
             }
             BrowserKind::Firefox => {
                 let mut command = Command::new(part("GECKODRIVER")?);
-                // Any free port for Marionette, so that two can run side by side.
-                command.args(["--port", &port.to_string(), "--marionette-port", "0"]);
+                command.args(["--port", "0", "--marionette-port", "0"]);
                 command
             }
         };
-        let driver = command
+        let mut driver = command
             .env("HOME", profile.path())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .context("start the browser's driver")?;
+        let stdout = driver.stdout.take().context("the driver's standard output")?;
+        let port = timeout(PATIENCE, port(stdout)).await.context("the browser's driver does not get ready")??;
 
         let Value::Object(capabilities) = capabilities(kind, profile.path())? else {
             anyhow::bail!("capabilities are an object")
         };
-        let url = format!("http://127.0.0.1:{port}");
-        let client = eventually("the browser's driver", async || {
-            let mut builder = ClientBuilder::new(HttpConnector::new());
-            Ok(builder.capabilities(capabilities.clone()).connect(&url).await.ok())
-        })
-        .await?;
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .with_context(|| format!("start {kind:?}"))?;
         Ok(Self { kind, client, _driver: driver, _profile: profile })
     }
 
@@ -112,6 +115,22 @@ impl Browser {
     /// It has gone already.
     pub async fn close_tab(&self) -> Result<()> {
         self.client.close_window().await.context("close the tab")
+    }
+
+    /// Leaves one tab with nothing in it, for another story.
+    ///
+    /// # Errors
+    /// A tab hangs or has crashed: [`close`](Self::close) this browser and start another.
+    pub async fn clear(&self) -> Result<()> {
+        let told = self.client.windows().await.context("name the tabs")?;
+        let empty = self.new_tab().await?;
+        for tab in told {
+            self.switch_to(&tab).await?;
+            self.close_tab().await?;
+        }
+        self.switch_to(&empty).await?;
+        self.wait_for("document.visibilityState === 'visible'").await?;
+        Ok(())
     }
 
     /// Loads the page again.
@@ -174,6 +193,19 @@ impl Browser {
     /// It does not answer.
     pub async fn close(self) -> Result<()> {
         self.client.clone().close().await.context("close the browser")
+    }
+}
+
+/// The port that a driver says it listens on.
+async fn port(stdout: ChildStdout) -> Result<u16> {
+    let mut lines = BufReader::new(stdout).lines();
+    loop {
+        let line = lines.next_line().await?.context("the browser's driver ended before it was ready")?;
+        let said = ["started successfully on port ", "Listening on 127.0.0.1:"];
+        let Some((_, port)) = said.iter().find_map(|said| line.split_once(said)) else { continue };
+        // Whatever else it says must find a reader, or it would stop saying it, and working.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        return port.trim_end_matches('.').parse().with_context(|| format!("a port in {line:?}"));
     }
 }
 

@@ -7,7 +7,11 @@ use std::time::{Duration, Instant};
 /// is busy with something else must not fail a test.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Asks again and again until there is an answer.
+/// The shortest and the longest time between two questions.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
+
+/// Asks again and again until there is an answer: often at first, and less often of what takes long, since to ask
+/// a browser keeps several processes busy.
 ///
 /// # Errors
 /// There was none in time, or asking failed.
@@ -17,9 +21,10 @@ pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<Opti
         if let Some(answer) = ask().await? {
             return Ok(answer);
         }
-        if started.elapsed() > PATIENCE {
+        let waited = started.elapsed();
+        if waited > PATIENCE {
             bail!("waited {PATIENCE:?} in vain for: {what}");
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep((waited / 8).clamp(PAUSES.0, PAUSES.1)).await;
     }
 }
