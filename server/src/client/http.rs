@@ -4,9 +4,8 @@ use reqwest::ClientBuilder;
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio_rustls::rustls::client::WantsClientCert;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
@@ -31,19 +30,32 @@ pub enum HttpError {
 /// An HTTP client for URLs with this scheme. `ca`: a PEM file of the only authorities to trust; otherwise
 /// those that this machine trusts.
 pub(crate) fn builder(scheme: &str, ca: Option<&Path>) -> Result<ClientBuilder, HttpError> {
-    let trusting = |roots: RootCertStore| tls().with_root_certificates(roots);
+    let trusting = |roots: RootCertStore| tls().with_root_certificates(roots).with_no_client_auth();
     let tls = match ca {
         Some(ca) => trusting(roots(ca).map_err(|err| HttpError::Ca(ca.to_owned(), err))?),
-        None => match tls().with_platform_verifier() {
+        None => match trusting_as_this_machine() {
             Ok(tls) => tls,
             // Plain HTTP goes without, on the smallest of machines.
             Err(_) if scheme == "http" => trusting(RootCertStore::empty()),
             Err(err) => return Err(HttpError::NobodyToTrust(err)),
         },
     };
-    let tls: ConfigBuilder<ClientConfig, WantsClientCert> = tls;
     // Given as a whole, since reqwest would otherwise look for a provider that is set for all of the process.
-    Ok(reqwest::Client::builder().tls_backend_preconfigured(tls.with_no_client_auth()).pool_idle_timeout(IDLE_TIMEOUT))
+    Ok(reqwest::Client::builder().tls_backend_preconfigured(tls).pool_idle_timeout(IDLE_TIMEOUT))
+}
+
+/// TLS by the list of this machine, which is read once in a process: a program of a thousand subscribers would
+/// otherwise read and hold it a thousand times.
+// The list is what costs. HTTP clients are not shared: the connections of one end with the runtime that it was first
+// used in, and its headers are those of one subscriber.
+fn trusting_as_this_machine() -> Result<ClientConfig, rustls::Error> {
+    static TRUSTING: OnceLock<ClientConfig> = OnceLock::new();
+    if let Some(tls) = TRUSTING.get() {
+        return Ok(tls.clone());
+    }
+    // A machine without a list may get one later.
+    let tls = tls().with_platform_verifier()?.with_no_client_auth();
+    Ok(TRUSTING.get_or_init(|| tls).clone())
 }
 
 fn tls() -> ConfigBuilder<ClientConfig, WantsVerifier> {

@@ -115,7 +115,7 @@ pub struct Subscriber {
 
 impl Subscriber {
     /// Begins to connect at the first call of [`next`](Self::next). Over TLS it trusts the authorities that
-    /// this machine trusts.
+    /// this machine trusts; their list is read once in a process, so there may be thousands of subscribers.
     ///
     /// # Errors
     /// The HTTP client cannot be set up.
