@@ -8,8 +8,8 @@ mod common;
 
 use common::binary::{heartwire, run};
 
-/// Texts and paths that may be any: one more letter in them can be meant.
-const FREE_TEXTS: &[&str] = &["content_security_policy", "cookie_name", "jwks_file", "jwt_audience", "jwt_issuer"];
+/// Texts that may be any: one more letter in them can be meant.
+const FREE_TEXTS: &[&str] = &["content_security_policy", "cookie_name", "jwt_audience", "jwt_issuer"];
 
 /// A line with a typo, and what the refusal must name.
 struct Typo {

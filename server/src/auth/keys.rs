@@ -75,6 +75,12 @@ impl Key {
     }
 }
 
+/// Refuses a file that cannot be used.
+#[cfg(feature = "cli")]
+pub(crate) fn check(path: &Path) -> Result<(), KeysError> {
+    parse(&read(path)?).map(drop)
+}
+
 /// Reads a file, which may be anything.
 pub(super) fn read(path: &Path) -> Result<String, KeysError> {
     let unreadable = |err: std::io::Error| KeysError::Unreadable(err.to_string());

@@ -31,6 +31,8 @@ pub(crate) use caller::{Caller, Publisher};
 pub use identity::{Identity, Rights};
 #[cfg(feature = "auth")]
 pub use keys::KeysError;
+#[cfg(feature = "cli")]
+pub(crate) use keys::check as check_keys;
 #[cfg(feature = "auth")]
 pub(crate) use tickets::Tickets;
 

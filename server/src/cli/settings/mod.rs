@@ -15,6 +15,7 @@ pub(super) use layer::TOKEN_VARIABLE;
 pub(super) use value::Seconds;
 
 use super::{Failure, machine};
+use crate::auth::check_keys;
 use crate::config::{ConfigError, Machine, Preset, ServeConfig};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
@@ -122,13 +123,24 @@ impl Effective {
         };
         let effective = Self(merge(&SETTINGS, ServeConfig::default(), [preset].into_iter().chain(layers))?);
         effective.config().check().map_err(|err| effective.refusal(&err))?;
-        match effective.config().www.as_ref().filter(|folder| !folder.is_dir()) {
-            Some(folder) => {
-                let origin = effective.origin("www");
-                Err(Failure::of(format!("www must be a folder, and {} is none (from {origin})", folder.display())))
-            }
-            None => Ok(effective),
+        effective.check_paths()?;
+        Ok(effective)
+    }
+
+    /// Refuses what is not there.
+    fn check_paths(&self) -> Result<(), Failure> {
+        let ServeConfig { www, auth, .. } = self.config();
+        if let Some(folder) = www.as_ref().filter(|folder| !folder.is_dir()) {
+            let origin = self.origin("www");
+            return Err(Failure::of(format!("www must be a folder, and {} is none (from {origin})", folder.display())));
         }
+        if let Some(file) = &auth.jwks_file {
+            check_keys(file).map_err(|err| {
+                let origin = self.origin("jwks_file");
+                Failure::of(format!("jwks_file names {}, which {err} (from {origin})", file.display()))
+            })?;
+        }
+        Ok(())
     }
 
     pub(super) fn config(&self) -> &ServeConfig {
@@ -264,8 +276,17 @@ mod tests {
         check("--preset edge", "preset must be development, production, high-traffic, low-memory or auto; `off`");
         check("--listen nowhere", "listen must be an address with a port");
         check("--www /no/such/folder", "www must be a folder, and /no/such/folder is none (from the flag --www)");
+        check("--jwks-file /no/such.json", "jwks_file names /no/such.json, which cannot be read: ");
+        check("--jwks-file /no/such.json", "(from the flag --jwks-file)");
+        check("--jwks-file Cargo.toml", "jwks_file names Cargo.toml, which is not a JSON Web Key Set: see line 1");
         check("--heartbeat-intervall 5", "--heartbeat-interval");
         check("--config /no/such.toml", "/no/such.toml cannot be read");
+    }
+
+    #[test]
+    fn a_file_of_keys_that_can_be_used_is_taken() {
+        let config = parse("--jwks-file tests/keys/jwks.json").unwrap();
+        assert!(config.requires_auth());
     }
 
     #[test]
