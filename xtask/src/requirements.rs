@@ -30,6 +30,9 @@ fn fault(line: &str) -> Option<String> {
     }
     named(line).find_map(|(path, test)| {
         let Ok(source) = fs::read_to_string(tree::at(path)) else { return Some(format!("there is no {path}")) };
+        if test.is_none() && [".rs", ".mjs"].iter().any(|extension| path.ends_with(extension)) {
+            return Some(format!("{path} has many tests, and none is named: {line}"));
+        }
         let test = test.filter(|test| !has_test(&source, test))?;
         Some(format!("there is no {test} in {path}"))
     })
@@ -54,5 +57,7 @@ fn what_does_not_exist_is_found_out() {
     assert!(fault("| a need | by hand |").is_some());
     assert!(fault("| a need |").is_some());
     assert!(fault("| a need | `xtask/src/nothing.rs::x` |").is_some());
+    assert!(fault("| a need | `xtask/src/requirements.rs` |").is_some());
+    assert_eq!(fault("| a need | `docs/requirements.md` |"), None);
     assert!(fault(&format!("| a need | {own}, `xtask/src/main.rs::no_such_test` |")).is_some());
 }
