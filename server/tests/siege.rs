@@ -1,5 +1,6 @@
 //! A server under siege: slow heads, floods of headers, posts that never come, rubbish, topics without end.
-//! Its memory stays what it is, and a healthy stream beside all of this never ends.
+//! Its memory stays what it is, and what a healthy publisher says beside all of this reaches a healthy stream, every
+//! event once and in order.
 //!
 //! Some seconds by default; `SIEGE_SECONDS=3600 cargo test --release -p heartwire --test siege -- --nocapture`
 //! goes on for an hour and prints what it sees.
@@ -24,6 +25,9 @@ use tokio::task::JoinSet;
 const ATTACKERS: u64 = 8;
 /// A head is given up after ten seconds, and a client that has said nothing yet after ten more.
 const HEAD_PATIENCE: Duration = Duration::from_secs(25);
+/// How long the healthy stream may be silent: far longer than between two of its events, since the attackers keep
+/// this machine as busy as the server.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 /// The pieces of memory that an allocator keeps for later come and go.
 const MEMORY_NOISE_BYTES: u64 = 6 * 1024 * 1024;
 
@@ -149,27 +153,52 @@ async fn drain(mut socket: TcpStream) -> std::io::Result<()> {
     tokio::time::timeout(Duration::from_secs(10), to_the_end).await.unwrap_or(Ok(()))
 }
 
-/// The healthy stream: each event comes, once and in order, and within the patience of a reader.
-async fn watch(address: SocketAddr, until: Instant) -> u64 {
-    let mut socket = TcpStream::connect(address).await.unwrap();
-    socket.write_all(request("topic=healthy", "").as_bytes()).await.unwrap();
-    let (_, stream) = Stream::over(socket).await;
-    let mut stream = stream.opened().await;
+/// What the healthy publisher says when it is done.
+const LAST: &str = "last";
+
+/// A healthy publisher: every event is taken, whatever else goes on. How many there were.
+async fn publish_steadily(address: SocketAddr, until: Instant) -> u64 {
     let mut n_events = 0;
     while Instant::now() < until {
         n_events += 1;
         publish(address, "healthy", &n_events.to_string()).await;
-        loop {
-            let block = tokio::time::timeout(Duration::from_secs(10), stream.block()).await;
-            let block = block.expect("a healthy stream is served").expect("a healthy stream never ends");
-            if !block.contains("event: heartbeat") {
-                assert!(block.ends_with(&format!("\ndata: {n_events}")), "{n_events} is next: {block}");
-                break;
-            }
-        }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    publish(address, "healthy", LAST).await;
     n_events
+}
+
+/// A healthy stream, to the last event.
+struct Watched {
+    n_events: u64,
+    n_heartbeats: u64,
+    longest_silence: Duration,
+}
+
+/// Reads the healthy stream: what is published comes once, in order and with nothing missing.
+async fn watch(mut stream: Stream) -> Watched {
+    let mut watched = Watched { n_events: 0, n_heartbeats: 0, longest_silence: Duration::ZERO };
+    loop {
+        let silent_since = Instant::now();
+        let block = tokio::time::timeout(LONGEST_SILENCE, stream.block()).await;
+        let block = block.expect("a healthy stream is served").expect("a healthy stream never ends");
+        watched.longest_silence = watched.longest_silence.max(silent_since.elapsed());
+        if block.contains("event: heartbeat") {
+            watched.n_heartbeats += 1;
+        } else if block.ends_with(&format!("\ndata: {LAST}")) {
+            return watched;
+        } else {
+            watched.n_events += 1;
+            assert!(block.ends_with(&format!("\ndata: {}", watched.n_events)), "{} is next: {block}", watched.n_events);
+        }
+    }
+}
+
+async fn open_healthy_stream(address: SocketAddr) -> Stream {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(request("topic=healthy", "").as_bytes()).await.unwrap();
+    let (_, stream) = Stream::over(socket).await;
+    stream.opened().await
 }
 
 fn median(samples: &[u64]) -> u64 {
@@ -208,7 +237,9 @@ async fn a_siege_neither_moves_memory_nor_ends_a_healthy_stream() {
             });
         }
     }
-    let watching = tokio::spawn(watch(address, until));
+    let healthy = open_healthy_stream(address).await;
+    let watching = tokio::spawn(watch(healthy));
+    let publishing = tokio::spawn(publish_steadily(address, until));
     let (mut resident, mut files) = (Vec::new(), Vec::new());
     while Instant::now() < until {
         resident.push(server.resident_bytes());
@@ -218,16 +249,21 @@ async fn a_siege_neither_moves_memory_nor_ends_a_healthy_stream() {
     while let Some(attacker) = attackers.join_next().await {
         attacker.unwrap();
     }
-    let n_events = watching.await.unwrap();
+    let n_published = publishing.await.unwrap();
+    let Watched { n_events, n_heartbeats, longest_silence } = watching.await.unwrap();
 
     // The first quarter fills what is to be full.
     let quarter = resident.len() / 4;
     let (early, late) = (median(&resident[quarter..2 * quarter]), median(&resident[3 * quarter..]));
     let counts: Vec<u64> = counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
-    println!("{} s: {n_events} events to the healthy stream; attacks: {ATTACKS:?} {counts:?}", span.as_secs());
+    println!("{} s of attacks: {ATTACKS:?} {counts:?}", span.as_secs());
+    println!(
+        "healthy stream: {n_events} of {n_published} events, {n_heartbeats} heartbeats, never silent for longer than {longest_silence:.2?}"
+    );
     println!("memory: {early} bytes early, {late} late; at most {} open files", files.iter().max().unwrap());
     assert!(counts.iter().all(|count| *count > 0), "all attacked: {counts:?}");
     assert!(late <= early + MEMORY_NOISE_BYTES, "memory grew from {early} to {late} bytes");
-    assert!(n_events > 0, "the healthy stream was served");
+    assert_eq!(n_events, n_published, "each event came, once and in order");
+    assert!(n_events >= span.as_secs(), "the healthy publisher was served: {n_events} events");
     common::eventually("everybody is gone", || server.open_files() < 40).await;
 }
