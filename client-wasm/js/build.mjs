@@ -1,6 +1,8 @@
 // Builds the package from src/ and generated/ into dist/:
 //   heartwire.js         the ES module, with the WebAssembly inside
 //   heartwire.shared.js  what streams need besides that are shared between tabs; the module loads it
+//   heartwire.worker-lock.js  what those need besides where there are no Web Locks; that file loads it
+//   heartwire.worker.js  what holds a shared stream then; that file starts it
 //   heartwire.script.js  the classic script for a <script> tag
 //   heartwire.wasm       the WebAssembly by itself, for `init`
 //   react.js and so on   what is imported as heartwire/react; it imports heartwire itself by its name
@@ -30,8 +32,10 @@ const client = {
 /** Leaves what only some pages need in a file of its own. */
 const apart = {
   name: 'apart',
-  setup: ({ onResolve }) =>
-    onResolve({ filter: /\/shared\/share\.js$/ }, () => ({ path: './heartwire.shared.js', external: true })),
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /\/shared\/share\.js$/ }, () => ({ path: './heartwire.shared.js', external: true }));
+    onResolve({ filter: /\/worker-lock\.js$/ }, () => ({ path: './heartwire.worker-lock.js', external: true }));
+  },
 };
 
 const bytes = await readFile(wasm);
@@ -59,8 +63,15 @@ const extra = (name) =>
 
 await Promise.all([
   bundle('src/index.ts', 'dist/heartwire.js', 'esm', { plugins: [apart] }),
-  bundle('src/shared/share.ts', 'dist/heartwire.shared.js', 'esm'),
-  bundle('src/script.ts', 'dist/heartwire.script.js', 'iife'),
+  bundle('src/shared/share.ts', 'dist/heartwire.shared.js', 'esm', { plugins: [apart] }),
+  bundle('src/shared/worker-lock.ts', 'dist/heartwire.worker-lock.js', 'esm'),
+  // The pages that start it send it the WebAssembly.
+  bundle('src/shared/worker.ts', 'dist/heartwire.worker.js', 'esm', { define: { ...define, EMBEDDED_WASM: '""' } }),
+  // A classic script has no `import.meta`.
+  bundle('src/script.ts', 'dist/heartwire.script.js', 'iife', {
+    define: { ...define, 'import.meta.url': 'scriptUrl' },
+    inject: ['src/script-url.ts'],
+  }),
   ...['help', 'react', 'svelte', 'vue'].map(extra),
   copyFile(wasm, join(here, 'dist/heartwire.wasm')),
   // npm packs nothing from outside the package's folder.

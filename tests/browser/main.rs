@@ -66,16 +66,20 @@ const IN_BOTH_BROWSERS: &[(&str, Story)] = named! {
     when_the_leader_goes_another_tab_takes_over_and_nothing_is_lost_or_doubled,
     a_leader_that_hangs_is_replaced_and_comes_back_without_doubles,
     tabs_of_different_people_never_share,
+    without_web_locks_a_worker_has_the_one_stream_and_any_tab_may_go,
+    without_web_locks_tabs_of_different_people_never_share_either,
+    without_web_locks_and_without_a_worker_each_tab_has_a_stream_of_its_own,
     a_page_of_an_allowed_origin_reads_and_publishes,
     a_page_of_any_other_origin_is_kept_out,
     over_tls_a_page_has_more_streams_than_http_1_would_let_it,
     a_page_runs_under_a_policy_without_inline_scripts,
 };
 
-/// No other browser freezes on request.
+/// No other browser freezes or crashes a page on request.
 const IN_CHROMIUM: &[(&str, Story)] = named! {
     a_frozen_page_lets_go_of_its_stream_and_goes_on_where_it_was,
     a_leader_that_is_frozen_hands_over_and_catches_up,
+    a_worker_that_goes_with_a_crashed_tab_is_started_again,
 };
 
 fn main() -> ExitCode {

@@ -41,6 +41,11 @@ pub(crate) const RECORDER: &str = r#"<!doctype html>
 </script>
 "#;
 
+/// [`RECORDER`] with more in its head, before any script of its own.
+pub(crate) fn recorder_with(head: &str) -> String {
+    RECORDER.replacen("<title>", &format!("{head}\n<title>"), 1)
+}
+
 /// A page whose policy allows its own scripts, and neither inline ones nor WebAssembly. Its script is [`recorder_script`].
 pub(crate) const STRICT_PAGE: &str = r#"<!doctype html>
 <html lang="en">

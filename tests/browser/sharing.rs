@@ -1,11 +1,15 @@
 //! Many tabs, one stream.
 
+use crate::page::{RECORDER, recorder_with};
 use crate::stories::{Stage, saw_exactly};
 use anyhow::{Result, ensure};
 use heartwire_tests::{Browser, BrowserKind, Tab, eventually};
 use serde_json::{Value, json};
 
 const RECORD: &str = "record({ topics: 't', shared: true })";
+
+/// As on a page without a secure context.
+const WITHOUT_LOCKS: &str = "<script>Object.defineProperty(navigator, 'locks', { value: undefined });</script>";
 
 /// Opens so many tabs, the first one of which is there already; each has its stream open.
 async fn open_tabs(browser: &Browser, stage: &Stage, n: usize) -> Result<Vec<Tab>> {
@@ -32,9 +36,15 @@ async fn all_saw_exactly(browser: &Browser, tabs: &[Tab], n_events: u64) -> Resu
     Ok(())
 }
 
+async fn n_streams(stage: &Stage, n: u64) -> Result<()> {
+    eventually(&format!("{n} streams in all"), async || {
+        Ok((stage.server.active_connections().await? == n).then_some(()))
+    })
+    .await
+}
+
 async fn one_stream(stage: &Stage) -> Result<()> {
-    eventually("one stream for all of them", async || Ok((stage.server.active_connections().await? == 1).then_some(())))
-        .await
+    n_streams(stage, 1).await
 }
 
 pub(crate) async fn twenty_tabs_have_one_stream_and_all_of_them_load(browser: &Browser) -> Result<()> {
@@ -116,7 +126,18 @@ pub(crate) async fn a_leader_that_hangs_is_replaced_and_comes_back_without_doubl
 }
 
 pub(crate) async fn tabs_of_different_people_never_share(browser: &Browser) -> Result<()> {
-    let stage = Stage::set(browser, &[]).await?;
+    people_never_share(browser, RECORDER).await
+}
+
+/// With the classic script, which finds the worker beside itself.
+pub(crate) async fn without_web_locks_tabs_of_different_people_never_share_either(browser: &Browser) -> Result<()> {
+    let head = format!("{WITHOUT_LOCKS}<script src=\"heartwire/dist/heartwire.script.js\"></script>");
+    let import = "import { EventStream } from './heartwire/dist/heartwire.js'";
+    people_never_share(browser, &recorder_with(&head).replacen(import, "const { EventStream } = Heartwire", 1)).await
+}
+
+async fn people_never_share(browser: &Browser, page: &str) -> Result<()> {
+    let stage = Stage::with_page(browser, page, &[]).await?;
     browser
         .run(
             "window.streams = [{}, { identity: 'ann' }, { identity: 'bob' }, { identity: 'bob' }, { compression: false }] \
@@ -144,4 +165,75 @@ pub(crate) async fn a_leader_that_is_frozen_hands_over_and_catches_up(browser: &
     stage.publish(3_000, 3_100).await?;
     all_saw_exactly(browser, &tabs, 3_100).await?;
     one_stream(&stage).await
+}
+
+pub(crate) async fn without_web_locks_a_worker_has_the_one_stream_and_any_tab_may_go(browser: &Browser) -> Result<()> {
+    const BATCH: u64 = 1_000;
+    let stage = Stage::with_page(browser, &recorder_with(WITHOUT_LOCKS), &[]).await?;
+    let mut tabs = open_tabs(browser, &stage, 5).await?;
+    ensure!(stage.server.active_connections().await? == 1, "one stream, and never another");
+    stage.publish(0, BATCH).await?;
+    all_saw_exactly(browser, &tabs, BATCH).await?;
+
+    // The one that has started the worker.
+    let first = tabs.remove(0);
+    browser.switch_to(&first).await?;
+    let publish = stage.publish(BATCH, 2 * BATCH);
+    let leave = async {
+        browser.wait_for(&format!("window.seen > {BATCH}")).await?;
+        browser.close_tab().await
+    };
+    let (publish, leave) = tokio::join!(publish, leave);
+    publish?;
+    leave?;
+    all_saw_exactly(browser, &tabs, 2 * BATCH).await?;
+    ensure!(stage.server.active_connections().await? == 1, "the same stream goes on");
+
+    // The pages stay, and nobody wants the stream any more.
+    for tab in &tabs {
+        browser.switch_to(tab).await?;
+        browser.run("stream.close()").await?;
+    }
+    n_streams(&stage, 0).await?;
+    browser.run(RECORD).await?;
+    browser.wait_for("stream.state === 'open'").await?;
+    stage.publish(2 * BATCH, 2 * BATCH + 100).await?;
+    all_saw_exactly(browser, &tabs[tabs.len() - 1..], 2 * BATCH + 100).await?;
+    one_stream(&stage).await
+}
+
+pub(crate) async fn without_web_locks_and_without_a_worker_each_tab_has_a_stream_of_its_own(
+    browser: &Browser,
+) -> Result<()> {
+    let policy = "<meta http-equiv=\"content-security-policy\" content=\"worker-src 'none'\">";
+    let stage = Stage::with_page(browser, &recorder_with(&format!("{policy}{WITHOUT_LOCKS}")), &[]).await?;
+    let tabs = open_tabs(browser, &stage, 3).await?;
+    ensure!(stage.server.active_connections().await? == 3);
+    stage.publish(0, 500).await?;
+    all_saw_exactly(browser, &tabs, 500).await
+}
+
+pub(crate) async fn a_worker_that_goes_with_a_crashed_tab_is_started_again(browser: &Browser) -> Result<()> {
+    const BATCH: u64 = 500;
+    let stage = Stage::with_page(browser, &recorder_with(WITHOUT_LOCKS), &[]).await?;
+    let mut tabs = open_tabs(browser, &stage, 3).await?;
+    let mut published = 0;
+    while tabs.len() > 1 {
+        let first = tabs.remove(0);
+        browser.switch_to(&first).await?;
+        let publish = stage.publish(published, published + BATCH);
+        let crash = async {
+            browser.wait_for(&format!("window.seen > {published}")).await?;
+            // It answers with an error, having crashed.
+            let _ = browser.devtools("Page.crash", json!({})).await;
+            anyhow::Ok(())
+        };
+        let (publish, crash) = tokio::join!(publish, crash);
+        publish?;
+        crash?;
+        published += BATCH;
+        all_saw_exactly(browser, &tabs, published).await?;
+        one_stream(&stage).await?;
+    }
+    Ok(())
 }

@@ -26,7 +26,12 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn set(browser: &Browser, settings: &[&str]) -> Result<Self> {
-        let folder = folder_with_page(RECORDER)?;
+        Self::with_page(browser, RECORDER, settings).await
+    }
+
+    /// With a page of the story's own, which is a kind of [`RECORDER`].
+    pub(crate) async fn with_page(browser: &Browser, page: &str, settings: &[&str]) -> Result<Self> {
+        let folder = folder_with_page(page)?;
         let www = folder.path().display().to_string();
         let mut all = vec!["--www", www.as_str()];
         all.extend(settings);

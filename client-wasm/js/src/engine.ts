@@ -61,6 +61,8 @@ export interface Connection {
   lastEventId(): string;
   /** As many as there are {@link COUNTERS}, or none. */
   counters(): ArrayLike<number>;
+  /** Those of them, by name, that are counted otherwise. */
+  counts?: Readonly<Partial<Record<(typeof COUNTERS)[number], number>>>;
 }
 
 /** Makes connections. `url` is absolute and has its topics. */

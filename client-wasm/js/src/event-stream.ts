@@ -6,6 +6,7 @@
 
 import { connect, type Listener as Hearer } from './connection.js';
 import { reader } from './data.js';
+import { embedded } from './embedded.js';
 import { type Connection, COUNTERS } from './engine.js';
 import { type EventStreamEventMap, ExpiringEvent, GapEvent, HeartbeatEvent, type State, type StateDetail, StateEvent, StreamErrorEvent } from './events.js';
 import { KeptPlace } from './kept-place.js';
@@ -162,6 +163,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
     const counters = Object.fromEntries(COUNTERS.map((name, i) => [name, counts[i] ?? 0])) as Record<(typeof COUNTERS)[number], number>;
     return {
       ...counters,
+      ...this.#connection?.counts,
       state,
       transport: state === 'open' ? (this.#options.fetch ? 'fetch' : 'eventsource') : state === 'polling' ? state : 'none',
       reconnects: Math.max(0, counters.opened - 1),
@@ -359,7 +361,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
 
   async #connect(): Promise<void> {
     // Most pages do without: who shares loads what that takes.
-    const make = this.#options.shared ? (await import('./shared/share.js')).share.bind(null, connect) : connect;
+    const make = this.#options.shared ? await (await import('./shared/share.js')).share(connect, embedded, this.url, this.#options) : connect;
     if (this.#closed) {
       return;
     }

@@ -87,8 +87,9 @@ export interface EventStreamOptions<Events extends object = Record<string, strin
   persist?: 'session' | undefined;
   /**
    * Whether all tabs of this browser have one stream between them: those whose streams have the same URL, topics,
-   * options and {@link identity}. Needs a secure context; elsewhere each tab has its own. Not with a `method` or a
-   * `body`. Default `false`.
+   * options and {@link identity}. Needs Web Locks, thus a secure context, or a `SharedWorker`, to which no function can
+   * be sent: without Web Locks each tab has its own stream when there is a `token` or `headers` are a function. Not with
+   * a `method` or a `body`. Default `false`.
    */
   shared?: boolean | undefined;
   /**

@@ -1,10 +1,13 @@
 // Many streams of one group, against a world made of dice: tabs that come, close, crash, hang, are put aside and wake,
-// and a channel that is as slow as it likes. Every page gets every event once and in order.
+// a worker that does the same, and channels that are as slow as they like. Every page gets every event once and in order.
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import { source } from './source.mjs';
 
 const { Member } = await source('shared/member.ts');
+const { WebLock } = await source('shared/lock.ts');
+const { WorkerLock } = await source('shared/worker-lock.ts');
+const { Leaders } = await source('shared/leaders.ts');
 
 const TYPES = ['a', 'b', 'c'];
 
@@ -142,40 +145,116 @@ class Server {
   }
 }
 
-/** A page that checks the promise as it reads. */
-class Tab {
+/** One end of a line between two places. What is sent on it arrives in order, and whenever the dice say. */
+class Port {
+  closed = false;
+  closing = [];
+
+  constructor(place) {
+    this.place = place;
+    place.ports.add(this);
+  }
+
+  static pair(one, other) {
+    const [port, far] = [new Port(one), new Port(other)];
+    port.far = far;
+    far.far = port;
+    return [port, far];
+  }
+
+  postMessage(message) {
+    const data = structuredClone(message);
+    this.far.place.queue(this, () => this.far.closed || this.far.onmessage({ data }));
+  }
+
+  addEventListener(type, act) {
+    assert.equal(type, 'close');
+    this.closing.push(act);
+  }
+
+  close() {
+    if (!this.closed) {
+      this.closed = true;
+      if (this.place.world.tellsOfClosing) {
+        this.far.place.queue(this, () => this.far.closed || this.far.closing.forEach((act) => act()));
+      }
+    }
+  }
+}
+
+/** Where code runs: a tab, or the worker. */
+class Place {
   alive = true;
   hung = false;
-  paused = false;
-  opened = false;
-  enabled = true;
-  types = new Set();
-  last = {};
+  /** What has been sent and not arrived, by sender. */
   inboxes = new Map();
   timers = [];
   late = [];
+  channels = new Set();
+  ports = new Set();
 
-  constructor(world, options) {
+  constructor(world) {
     this.world = world;
-    const tab = this;
-    this.channels = new Set();
-    const host = {
-      navigator: { locks: world.locks.of(this) },
+    const place = this;
+    this.host = {
       BroadcastChannel: class {
         constructor() {
-          tab.channels.add(this);
+          place.channels.add(this);
         }
         postMessage(message) {
-          world.post(tab, structuredClone(message));
+          world.post(place, structuredClone(message));
         }
         close() {
-          tab.channels.delete(this);
+          place.channels.delete(this);
         }
       },
       setTimeout: (act, ms) => this.timers.push({ at: world.now + ms, act }),
       setInterval: (act, ms) => this.timers.push({ at: world.now + ms, act, ms }) && act,
       clearInterval: (act) => (this.timers = this.timers.filter((timer) => timer.act !== act)),
     };
+  }
+
+  queue(sender, act) {
+    if (this.alive) {
+      this.inboxes.set(sender, [...(this.inboxes.get(sender) ?? []), act]);
+    }
+  }
+
+  /** Runs something here, or when this place has come to itself again. */
+  run(act) {
+    if (this.hung) {
+      return new Promise((resolve) => this.late.push(() => resolve(this.alive ? act() : undefined)));
+    }
+    return act();
+  }
+
+  wake() {
+    this.hung = false;
+    this.late.splice(0).forEach((act) => act());
+  }
+}
+
+/** The shared worker. */
+class Worker extends Place {
+  constructor(world) {
+    super(world);
+    const connect = () => (options, sink) => world.server.connect(this, options, sink);
+    this.leaders = new Leaders(connect, 'http://hub.test/heartwire.worker.js', this.host);
+  }
+}
+
+/** A page that checks the promise as it reads. */
+class Tab extends Place {
+  paused = false;
+  opened = false;
+  enabled = true;
+  /** Whether it found no worker, and has a stream of its own. */
+  refused = false;
+  types = new Set();
+  last = {};
+
+  constructor(world, options) {
+    super(world);
     const page = {
       deliver: (type, data) => this.event(type, Number(data)),
       state: (state) => {
@@ -190,11 +269,36 @@ class Tab {
       gap: () => (this.last = Object.fromEntries([...this.types].map((type) => [type, {}]))),
       error: () => {},
     };
-    this.member = new Member('group', options, page, (options, sink) => world.server.connect(this, options, sink), host);
+    const connect = (options, sink) => world.server.connect(this, options, sink);
+    const lock = (holder, page) => (world.hasLocks ? new WebLock(world.locks.of(this), 'group', holder) : this.workerLock(options, holder, page));
+    this.member = new Member('group', options, page, connect, lock, this.host);
     for (const type of world.some(TYPES)) {
       this.listen(type);
     }
     this.member.start();
+  }
+
+  workerLock(options, holder, page) {
+    const mandate = () => ({
+      name: 'group',
+      url: 'http://hub.test/events',
+      options: { ...options, lastEventId: page.id || null },
+      types: [...page.types],
+      wasm: new Uint8Array(0),
+    });
+    const refused = () => {
+      this.refused = true;
+      holder.refused();
+    };
+    const lock = new WorkerLock(() => this.world.callWorker(this), mandate, { ...holder, refused }, this.host);
+    return {
+      wait: () => {
+        this.refused = false;
+        lock.wait();
+      },
+      giveUp: () => lock.giveUp(),
+      nWaiting: () => assert.fail('a page never leads'),
+    };
   }
 
   listen(type) {
@@ -222,12 +326,13 @@ class Tab {
     }
   }
 
-  /** Runs something in this tab, or when it has come to itself again. */
-  run(act) {
-    if (this.hung) {
-      return new Promise((resolve) => this.late.push(() => resolve(this.alive ? act() : undefined)));
+  wake() {
+    super.wake();
+    if (this.paused) {
+      this.paused = false;
+      this.inboxes.clear();
+      this.member.life('woke');
     }
-    return act();
   }
 }
 
@@ -235,9 +340,13 @@ class World {
   now = 0;
   tabs = [];
   locks = new Locks();
+  worker;
 
-  constructor(seed) {
+  constructor(seed, hasLocks) {
+    this.hasLocks = hasLocks;
     this.dice = dice(seed);
+    // Whether ports have the event `close`.
+    this.tellsOfClosing = this.dice.below(2) === 0;
     this.server = new Server(this.dice.pick([15, 10_000]), this.dice.below(2) === 0);
   }
 
@@ -250,26 +359,37 @@ class World {
     return this.tabs.filter((tab) => tab.alive);
   }
 
-  post(from, message) {
-    for (const tab of this.live) {
-      if (tab !== from && tab.channels.size) {
-        const inbox = tab.inboxes.get(from) ?? [];
-        tab.inboxes.set(from, inbox);
-        inbox.push(message);
+  /** The tabs, and the worker. */
+  get places() {
+    return this.worker?.alive ? [...this.live, this.worker] : this.live;
+  }
+
+  post(from, data) {
+    for (const place of this.places) {
+      if (place !== from && place.channels.size) {
+        place.queue(from, () => place.channels.forEach((channel) => channel.onmessage({ data })));
       }
     }
   }
 
   /** One message of some sender arrives. */
-  arrive(tab) {
-    const inboxes = [...tab.inboxes.values()].filter((inbox) => inbox.length);
-    if (!tab.hung && inboxes.length) {
-      const data = this.dice.pick(inboxes).shift();
-      for (const channel of tab.channels) {
-        channel.onmessage({ data });
-      }
+  arrive(place) {
+    const inboxes = [...place.inboxes.values()].filter((inbox) => inbox.length);
+    if (!place.hung && inboxes.length) {
+      this.dice.pick(inboxes).shift()();
     }
     return inboxes.length > 0;
+  }
+
+  /** [spec] `new SharedWorker`: starts it, or finds it running. */
+  callWorker(tab) {
+    if (!this.worker?.alive) {
+      this.worker = new Worker(this);
+    }
+    const { worker } = this;
+    const [port, far] = Port.pair(tab, worker);
+    worker.queue(port, () => worker.leaders.hear(far));
+    return { port };
   }
 
   open() {
@@ -279,16 +399,25 @@ class World {
     }
   }
 
-  kill(tab) {
-    tab.alive = false;
-    tab.channels.clear();
-    this.locks.forget(tab);
-    this.server.streams.forEach((stream) => stream.tab === tab && this.server.streams.delete(stream));
+  kill(place) {
+    place.alive = false;
+    place.channels.clear();
+    place.ports.forEach((port) => port.close());
+    this.locks.forget(place);
+    this.server.streams.forEach((stream) => stream.tab === place && this.server.streams.delete(stream));
+    this.endWorker();
+  }
+
+  /** The browser ends a worker whose last page has gone. */
+  endWorker() {
+    if (this.worker?.alive && !this.live.length) {
+      this.kill(this.worker);
+    }
   }
 
   pass(ms) {
     this.now += ms;
-    for (const tab of this.live.filter(({ hung }) => !hung)) {
+    for (const tab of this.places.filter(({ hung }) => !hung)) {
       for (const timer of tab.timers.filter(({ at }) => at <= this.now)) {
         if (timer.ms) {
           timer.at = this.now + timer.ms;
@@ -307,19 +436,10 @@ class World {
     }
   }
 
-  wake(tab) {
-    tab.hung = false;
-    tab.late.splice(0).forEach((act) => act());
-    if (tab.paused) {
-      tab.paused = false;
-      tab.inboxes.clear();
-      tab.member.life('woke');
-    }
-  }
-
   step() {
     const { dice } = this;
     const tab = dice.pick(this.live);
+    const place = dice.pick(this.places);
     const awake = tab && !tab.hung && !tab.paused;
     const kind = dice.below(100);
     if (kind < 20) {
@@ -329,7 +449,7 @@ class World {
     } else if (kind < 45) {
       this.stream(dice.below(4));
     } else if (kind < 70) {
-      tab && this.arrive(tab);
+      place && this.arrive(place);
     } else if (kind < 76) {
       this.locks.step();
     } else if (kind < 84) {
@@ -337,18 +457,18 @@ class World {
     } else if (kind < 88) {
       this.open();
     } else if (kind < 90) {
-      tab && this.kill(tab);
+      place && this.kill(place);
     } else if (kind < 92) {
       if (awake) {
         tab.member.life('paused');
         tab.paused = true;
       }
     } else if (kind < 94) {
-      if (tab) {
-        tab.hung = true;
+      if (place) {
+        place.hung = true;
       }
     } else if (kind < 97) {
-      tab && this.wake(tab);
+      place?.wake();
     } else if (kind < 98) {
       if (awake) {
         tab.listen(dice.pick(TYPES));
@@ -361,19 +481,20 @@ class World {
     } else if (awake) {
       tab.member.close();
       tab.alive = false;
+      this.endWorker();
     }
   }
 
   /** All is well again: whoever waits gets what it waits for. */
   async calm() {
-    this.live.forEach((tab) => {
-      this.wake(tab);
-      tab.member.setEnabled(true);
+    this.places.forEach((place) => {
+      place.wake();
+      place.member?.setEnabled(true);
     });
     for (let round = 0; round < 60; round += 1) {
       this.locks.step();
       for (let more = true; more; ) {
-        more = this.live.map((tab) => this.arrive(tab)).some(Boolean);
+        more = this.places.map((place) => this.arrive(place)).some(Boolean);
         await settled();
       }
       this.server.streams.forEach((stream) => stream.step(100));
@@ -384,16 +505,30 @@ class World {
     for (let round = 0; round < 5; round += 1) {
       this.server.streams.forEach((stream) => stream.step(100));
       await settled();
-      while (this.live.map((tab) => this.arrive(tab)).some(Boolean));
+      while (this.places.map((place) => this.arrive(place)).some(Boolean));
       await settled();
+    }
+  }
+
+  /** Every page closes its stream, and stays. */
+  async allClose() {
+    this.live.forEach((tab) => tab.member.close());
+    for (let more = true; more; ) {
+      more = this.places.map((place) => this.arrive(place)).some(Boolean);
+      await settled();
+    }
+    // Whether some page crashed which the worker still waits for, it cannot know where nobody tells it.
+    if (this.hasLocks || this.tellsOfClosing) {
+      assert.equal(this.server.streams.size, 0, 'no stream for nobody');
     }
   }
 }
 
-test('every page gets every event once and in order, whoever leads', async () => {
+/** Lets so many worlds pass, one for each seed. */
+async function check(hasLocks, nWorlds) {
   const first = Number(process.env.SEED ?? 0);
-  for (let seed = first; seed < first + Number(process.env.SEEDS ?? 100); seed += 1) {
-    const world = new World(seed);
+  for (let seed = first; seed < first + Number(process.env.SEEDS ?? nWorlds); seed += 1) {
+    const world = new World(seed, hasLocks);
     mock.method(Date, 'now', () => world.now);
     mock.method(Math, 'random', () => world.dice.below(2 ** 32) / 2 ** 32);
     try {
@@ -409,7 +544,10 @@ test('every page gets every event once and in order, whoever leads', async () =>
           assert.equal(number ?? atMost ?? world.server.counts[type], world.server.counts[type], `a page has all of ${type} in the end`);
         }
       }
-      assert.equal(world.server.streams.size, Math.min(1, world.live.length), 'one stream for all of them in the end');
+      const refused = world.live.filter((tab) => tab.refused).length;
+      const together = Math.min(1, world.live.length - refused);
+      assert.equal(world.server.streams.size, refused + together, 'one stream for all of them in the end');
+      await world.allClose();
     } catch (failure) {
       failure.message += ` (seed ${seed})`;
       throw failure;
@@ -417,4 +555,8 @@ test('every page gets every event once and in order, whoever leads', async () =>
       mock.restoreAll();
     }
   }
-});
+}
+
+test('every page gets every event once and in order, whoever leads', () => check(true, 100));
+
+test('every page gets every event once and in order, where a worker leads', () => check(false, 100));

@@ -12,3 +12,8 @@ stream.onmessage = ({ data }) => show('page', `${data} by stream ${stream.metric
 
 const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
 worker.onmessage = ({ data }) => show('worker', data);
+
+// As on a page without a secure context. It is the worker that counts this stream.
+Object.defineProperty(navigator, 'locks', { value: undefined });
+const shared = new EventStream('/events', { topics: 't', from: 'earliest', shared: true });
+shared.onmessage = ({ data }) => show('shared', `${data} by stream ${shared.metrics().opened}`);

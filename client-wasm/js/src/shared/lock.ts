@@ -1,18 +1,41 @@
 /** The lock of a group: whoever holds it leads. */
 
+import type { Page } from './page.js';
+
 /** What becomes of the wait for it. */
 export interface Holder {
   /** It is this one's until it gives it up. */
   granted(): void;
   /** Somebody took it, who had not heard of this one for too long. */
   stolen(): void;
-  /** This page may have no locks. */
+  /** This page may have no such lock. */
   refused(): void;
+}
+
+export interface Lock {
+  /** Gives it up, and waits for it behind all others; or takes it from whoever has it. */
+  wait(steal?: boolean): void;
+  /** Gives up the lock, or the wait for it. */
+  giveUp(): void;
+  /** How many wait for it. Asked only by whoever holds it. */
+  nWaiting(): Promise<number>;
+}
+
+/** Makes a member's end of its group's lock. */
+export type MakeLock = (holder: Holder, page: Page) => Lock;
+
+/** How groups come by a leader here. */
+export interface Way {
+  /** The address of the worker that leads. Another one has groups of its own. */
+  readonly worker?: string;
+  /** For the group of that name. */
+  lock(name: string): MakeLock;
 }
 
 type Locks = Pick<LockManager, 'request' | 'query'>;
 
-export class Lock {
+/** The browser's own lock: one of all tabs holds it. */
+export class WebLock implements Lock {
   readonly #locks: Locks;
   readonly #name: string;
   readonly #holder: Holder;
@@ -24,7 +47,6 @@ export class Lock {
     this.#holder = holder;
   }
 
-  /** Gives it up, and waits for it behind all others; or takes it from whoever has it. */
   wait(steal = false): void {
     this.giveUp();
     const waiting = new AbortController();
@@ -57,14 +79,12 @@ export class Lock {
       });
   }
 
-  /** Gives up the lock, or the wait for it. */
   giveUp(): void {
     const giveUp = this.#giveUp;
     this.#giveUp = undefined;
     giveUp?.();
   }
 
-  /** How many wait for it. */
   async nWaiting(): Promise<number> {
     const { pending = [] } = await this.#locks.query();
     return pending.filter(({ name }) => name === this.#name).length;

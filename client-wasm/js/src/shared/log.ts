@@ -4,20 +4,8 @@
  * A log only knows what was said. Who says it and who hears it is decided in `member.ts`.
  */
 
-import type { GapReason, State, StateDetail } from '../events.js';
 import { isAtOrBefore } from './order.js';
-
-/** What a leader says: whatever its connection has for a page, and which types it takes from now on. */
-export type Word =
-  | readonly ['message', type: string, data: string]
-  | readonly ['state', state: State, attempt: number, delay: number, reason: StateDetail['reason'], status: number | null]
-  | readonly ['heartbeat', latency: number]
-  | readonly ['gap', from: string | undefined, to: string, reason: GapReason]
-  | readonly ['expiring', expiresIn: number]
-  | readonly ['error', code: string, message: string, status: number | null]
-  | readonly ['types', types: readonly string[]];
-
-export type StateWord = Extract<Word, readonly ['state', ...unknown[]]>;
+import type { StateWord, Word } from './words.js';
 
 /** A word, the term of the leader that said it, and the resume point of whoever has heard it. */
 export type Entry = readonly [word: Word, id: string, term: number];

@@ -22,41 +22,34 @@
  *
  * A leader that is put aside or closed gives up the lock; one that crashes loses it. One that hangs is noticed by a
  * page that is looked at, which takes the lock from it. What it may say after that is of an old term, and ignored.
+ *
+ * What the lock is differs: `lock.ts` where one of the pages leads, `worker-lock.ts` and `leaders.ts` where a worker does.
  */
 
 import type { Listener } from '../connection.js';
-import { type Connection, COUNTERS } from '../engine.js';
+import type { Connection } from '../engine.js';
 import { Fare, type Life } from '../life.js';
 import type { CheckedOptions } from '../options.js';
-import { Lock } from './lock.js';
-import { endOf, type Entry, type Excerpt, isLater, Log, type Place, type StateWord, termAfter, type Word } from './log.js';
+import { elect, type Election } from './election.js';
+import type { Holder, Lock, MakeLock } from './lock.js';
+import { endOf, type Entry, type Excerpt, Log, type Place, termAfter } from './log.js';
 import type { Message, MessageOf } from './messages.js';
 import { Page } from './page.js';
+import { inWords, type StateWord, type Word } from './words.js';
 
 /** Makes a connection to the server. */
 export type Connect = (options: CheckedOptions, listener: Listener) => Connection;
 
 /** What a member needs of the world. */
 export type Host = Pick<typeof globalThis, 'BroadcastChannel' | 'setTimeout' | 'setInterval' | 'clearInterval'> & {
-  readonly navigator: { readonly locks: Pick<LockManager, 'request' | 'query'> };
   addEventListener?(type: string, act: () => void): void;
   removeEventListener?(type: string, act: () => void): void;
 };
 
-/** So long may the others take to answer a new leader. They do it at once unless they are busy or frozen. */
-const ANSWERS_MS = 200;
 /** So often a page that is looked at sees to it that its leader was heard. The second time in vain it asks, the fourth it takes over. */
 const WATCH_MS = 1_000;
 const MISSES_UNTIL_ASKED = 2;
 const MISSES_UNTIL_STOLEN = 4;
-
-/** What a new leader waits for. */
-interface Election {
-  readonly answered: Set<string>;
-  best: Excerpt | undefined;
-  nOthers: number;
-  readonly decide: () => void;
-}
 
 export class Member implements Connection {
   readonly #name: string;
@@ -94,11 +87,19 @@ export class Member implements Connection {
   #watch: ReturnType<typeof setInterval> | undefined;
   #misses = 0;
 
-  constructor(name: string, options: CheckedOptions, listener: Listener, connect: Connect, host: Host = globalThis) {
+  /** @param listener - Its page's. `undefined` when it has none, and is there to lead. */
+  constructor(
+    name: string,
+    options: CheckedOptions,
+    listener: Listener | undefined,
+    connect: Connect,
+    lock: MakeLock,
+    host: Host = globalThis,
+  ) {
     this.#name = name;
     this.#options = options;
     this.#page = new Page(listener, options.lastEventId ?? '');
-    this.#lock = new Lock(host.navigator.locks, name, {
+    const holder: Holder = {
       granted: () => void this.#lead(),
       stolen: () => {
         this.#standDown();
@@ -109,11 +110,12 @@ export class Member implements Connection {
         this.#leave();
         this.#goApart();
       },
-    });
+    };
+    this.#lock = lock(holder, this.#page);
     this.#connect = connect;
     this.#host = host;
     this.#enabled = options.enabled ?? true;
-    this.#fresh = !options.lastEventId && options.from !== 'earliest';
+    this.#fresh = !listener || (!options.lastEventId && options.from !== 'earliest');
   }
 
   // What the page asks for.
@@ -158,14 +160,21 @@ export class Member implements Connection {
     this.#end(['state', 'closed', 0, 0, 'by-page', null]);
   }
 
+  /** Whether it is over: the page wants no more, or the server has ended it for the whole group. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   lastEventId(): string {
     return this.#page.id;
   }
 
   counters(): ArrayLike<number> {
-    const counts = (this.#upstream ?? this.#own)?.counters() ?? [];
-    const own: Partial<Record<(typeof COUNTERS)[number], number>> = this.#page.counts;
-    return COUNTERS.map((name, i) => own[name] ?? counts[i] ?? 0);
+    return (this.#upstream ?? this.#own)?.counters() ?? [];
+  }
+
+  get counts() {
+    return this.#page.counts;
   }
 
   life(what: Life): void {
@@ -208,18 +217,11 @@ export class Member implements Connection {
   }
 
   async #lead(): Promise<void> {
-    const answers = new Promise<void>((decide) => {
-      this.#election = { answered: new Set(), best: undefined, nOthers: Infinity, decide };
-      this.#host.setTimeout(decide, ANSWERS_MS);
-    });
-    const election = this.#election!;
     this.#post({ kind: 'lead', from: this.#me, place: this.#log?.end });
     // Each member but this one waits for the lock.
-    election.nOthers = await this.#lock.nWaiting();
-    if (election.answered.size >= election.nOthers) {
-      election.decide();
-    }
-    await answers;
+    const election = elect(this.#lock.nWaiting(), this.#host.setTimeout);
+    this.#election = election;
+    const most = await election.result;
     if (this.#election !== election) {
       return;
     }
@@ -228,8 +230,8 @@ export class Member implements Connection {
     this.#misses = 0;
     // Later than any that was heard of, and than any of which all have gone; and nobody else's.
     this.#term = Math.max(this.#term + 1, Date.now() + Math.random());
-    if (election.best) {
-      this.#adopt(election.best);
+    if (most) {
+      this.#adopt(most);
     }
     this.#takeOver();
   }
@@ -240,9 +242,10 @@ export class Member implements Connection {
       // Where a group has no resume point yet, it has heard nothing.
       from = 'live';
     } else {
-      // Nobody was here. The group begins where this page stands.
-      const id = this.#page.id;
-      this.#log = new Log({ start: [0, this.#term], id, entries: [], types: new Map(), state: undefined, whole: this.#wantsAll });
+      // Nobody was here. The group begins where this page stands, and has its types from the begin.
+      const { id } = this.#page;
+      const types = new Map([...this.#page.types].map((type) => [type, 0]));
+      this.#log = new Log({ start: [0, this.#term], id, entries: [], types, state: undefined, whole: this.#wantsAll });
       this.#follow(0);
     }
     const log = this.#log;
@@ -404,17 +407,9 @@ export class Member implements Connection {
   }
 
   #count({ to, from, excerpt, term }: MessageOf<'here'>): void {
-    const election = this.#election;
-    if (to !== this.#me || !election) {
-      return;
-    }
-    this.#term = Math.max(this.#term, term);
-    if (excerpt && isLater(endOf(excerpt), election.best ? endOf(election.best) : this.#log?.end)) {
-      election.best = excerpt;
-    }
-    election.answered.add(from);
-    if (election.answered.size >= election.nOthers) {
-      election.decide();
+    if (to === this.#me && this.#election) {
+      this.#term = Math.max(this.#term, term);
+      this.#election.count(from, excerpt, this.#log?.end);
     }
   }
 
@@ -459,9 +454,9 @@ export class Member implements Connection {
     return !this.#page.id && this.#options.from === 'earliest';
   }
 
-  /** Follows the log if the page's place is in there. */
+  /** Follows the log if the page's place is in there, and somebody goes on with it. */
   #meet(): boolean {
-    const n = this.#enabled && !this.#asking && !this.#closed ? this.#log?.find(this.#page.id) : undefined;
+    const n = this.#channel && !this.#asking ? this.#log?.find(this.#page.id) : undefined;
     if (n === undefined || !this.#log!.takes(this.#page.types, n)) {
       return false;
     }
@@ -544,15 +539,14 @@ export class Member implements Connection {
   }
 
   #end(word: StateWord): void {
-    if (this.#closed) {
-      return;
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#leave();
+      const own = this.#own;
+      this.#own = undefined;
+      own?.close();
+      this.#page.tell(word);
     }
-    this.#closed = true;
-    this.#leave();
-    const own = this.#own;
-    this.#own = undefined;
-    own?.close();
-    this.#page.tell(word);
   }
 
   /** Opens a connection. What it has to say after it has been let go is for nobody. */
@@ -570,16 +564,7 @@ export class Member implements Connection {
     };
     const connection: Connection = this.#connect(
       { ...this.#options, enabled: this.#enabled, ...options },
-      {
-        bytes: (n) => this.#page.bytes(n),
-        forward: ({ type, data, lastEventId }) => take(['message', type, data], lastEventId),
-        deliver: (type, data, lastEventId) => take(['message', type, data], lastEventId),
-        state: (state, attempt, delay, reason, status) => take(['state', state, attempt, delay, reason ?? null, status]),
-        heartbeat: (latency) => take(['heartbeat', latency]),
-        gap: (from, to, reason) => take(['gap', from, to, reason]),
-        expiring: (expiresIn) => take(['expiring', expiresIn]),
-        error: (code, message, status) => take(['error', code, message, status]),
-      },
+      { ...inWords(take), bytes: (n) => this.#page.bytes(n) },
     );
     for (const type of types) {
       connection.listen(type);

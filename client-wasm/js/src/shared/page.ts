@@ -1,10 +1,11 @@
 /** The page of a member: where it stands, and what it was told. */
 
 import type { Listener } from '../connection.js';
-import type { Entry, StateWord } from './log.js';
+import type { Entry } from './log.js';
+import type { StateWord } from './words.js';
 
 export class Page {
-  readonly #listener: Listener;
+  readonly #listener: Listener | undefined;
   /** The types that it wants. */
   readonly types = new Set<string>();
   readonly counts = { delivered: 0, heartbeats: 0, gaps: 0 };
@@ -12,7 +13,8 @@ export class Page {
   id: string;
   #told: StateWord | undefined;
 
-  constructor(listener: Listener, id: string) {
+  /** @param listener - `undefined` where there is nobody to hear it. */
+  constructor(listener: Listener | undefined, id: string) {
     this.#listener = listener;
     this.id = id;
   }
@@ -25,7 +27,7 @@ export class Page {
       case 'message':
         if (this.types.has(word[1])) {
           this.counts.delivered += 1;
-          this.#listener.deliver(word[1], word[2], this.id);
+          this.#listener?.deliver(word[1], word[2], this.id);
         }
         break;
       case 'state':
@@ -33,19 +35,17 @@ export class Page {
         break;
       case 'heartbeat':
         this.counts.heartbeats += 1;
-        this.#listener.heartbeat(word[1]);
+        this.#listener?.heartbeat(word[1]);
         break;
       case 'gap':
         this.counts.gaps += 1;
-        this.#listener.gap(word[1], word[2], word[3]);
+        this.#listener?.gap(word[1], word[2], word[3]);
         break;
       case 'expiring':
-        this.#listener.expiring(word[1]);
+        this.#listener?.expiring(word[1]);
         break;
       case 'error':
-        this.#listener.error(word[1], word[2], word[3]);
-        break;
-      case 'types':
+        this.#listener?.error(word[1], word[2], word[3]);
         break;
     }
   }
@@ -54,11 +54,11 @@ export class Page {
   tell(word: StateWord): void {
     if (String(word) !== String(this.#told)) {
       this.#told = word;
-      this.#listener.state(word[1], word[2], word[3], word[4] ?? undefined, word[5]);
+      this.#listener?.state(word[1], word[2], word[3], word[4] ?? undefined, word[5]);
     }
   }
 
   bytes(n: number): void {
-    this.#listener.bytes?.(n);
+    this.#listener?.bytes?.(n);
   }
 }
