@@ -31,6 +31,7 @@ const PAGES: [(&str, &[&str]); 6] = [
 /// Those whose page shares a stream as where there are no Web Locks: it must find the worker's file, which the tool has
 /// made or left where it was. The worker counts that stream, and the page none.
 const SHARING: [&str; 3] = ["plain", "vite", "webpack"];
+const GOT_IT_BY_THE_SHARED_WORKER: &str = "document.body.innerText.includes('shared: hello by stream 0')";
 
 #[test]
 fn every_tools_page_receives_an_event_in_chromium() {
@@ -72,6 +73,7 @@ fn vites_development_server_needs_no_word_about_the_package() {
         browser.open(&url).await?;
         browser.wait_for(&got_it("page")).await?;
         browser.wait_for(&got_it("worker")).await?;
+        browser.wait_for(GOT_IT_BY_THE_SHARED_WORKER).await?;
         browser.close().await
     });
 }
@@ -136,8 +138,8 @@ async fn pages_receive(kind: BrowserKind) -> Result<()> {
             browser.wait_for(&got_it(who)).await.with_context(|| format!("the project {name}"))?;
         }
         if SHARING.contains(&name) {
-            let got_it = "document.body.innerText.includes('shared: hello by stream 0')";
-            browser.wait_for(got_it).await.with_context(|| format!("the worker of the project {name}"))?;
+            let got_it = browser.wait_for(GOT_IT_BY_THE_SHARED_WORKER).await;
+            got_it.with_context(|| format!("the worker of the project {name}"))?;
         }
     }
     browser.close().await

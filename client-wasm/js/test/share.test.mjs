@@ -173,6 +173,8 @@ test('people, options, addresses and workers are kept apart', async () => {
   const ann = await groupOf({ identity: 'ann' });
   assert.equal(await groupOf({ identity: 'ann', parse: 'json' }), ann, 'what only the page has to do with');
   const others = [await groupOf(), await groupOf({ identity: 'bob' }), await groupOf({ identity: 'ann', compression: false })];
+  others.push(await groupOf({ identity: 'null' }), await groupOf({ identity: 'undefined' }));
+  others.push(await groupOf({ identity: 'ann', heartbeatTimeout: Infinity }));
   others.push(await groupOf({ identity: 'ann' }, 'http://hub.test/events?topic=u'));
   globalThis.SharedWorker = class extends FakeSharedWorker {
     starts() {
@@ -180,5 +182,72 @@ test('people, options, addresses and workers are kept apart', async () => {
     }
   };
   others.push(await groupOf({ identity: 'ann' }));
-  assert.equal(new Set([ann, ...others]).size, 6);
+  assert.equal(new Set([ann, ...others]).size, 9);
+});
+
+test('a page whose worker hangs for good has a stream of its own in the end', async () => {
+  let answers = 0;
+  globalThis.SharedWorker = class extends FakeSharedWorker {
+    starts() {
+      answers += 1;
+      // To find it and to enter the group; then no more.
+      if (answers <= 2) {
+        super.starts();
+      }
+    }
+  };
+  mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  try {
+    let started = 0;
+    const own = () => ({ ...connect(), start: () => (started += 1) });
+    const options = check({ shared: true });
+    const make = await share(own, () => WASM, URL_OF_STREAM, options);
+    const connection = make(URL_OF_STREAM, options, listener);
+    connection.start();
+    await settled();
+    for (let second = 1; second <= 9; second += 1) {
+      assert.equal(started, 0, `after ${second} s`);
+      mock.timers.tick(1_000);
+      await settled();
+    }
+    assert.equal(started, 1, 'missed for four seconds, then called in vain for five');
+    connection.close();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('who comes after the server has ended a group begins another one', async () => {
+  const { Leaders } = await source('shared/leaders.ts');
+  const host = {
+    BroadcastChannel: FakeBroadcastChannel,
+    setTimeout: (act) => queueMicrotask(act),
+    setInterval: () => {},
+    clearInterval: () => {},
+  };
+  const upstreams = [];
+  const connectFor = () => (_, sink) => {
+    const upstream = { ...connect(), sink, closed: false, close: () => (upstream.closed = true) };
+    upstreams.push(upstream);
+    return upstream;
+  };
+  const leaders = new Leaders(connectFor, HELLO[1], host);
+  const enter = async () => {
+    const port = new FakePort();
+    leaders.hear(port);
+    assert.deepEqual(port.said, [HELLO]);
+    port.onmessage({ data: { name: 'group', url: URL_OF_STREAM, options: check(), types: ['message'], wasm: WASM } });
+    await settled();
+    return port;
+  };
+  const first = await enter();
+  await enter();
+  assert.equal(upstreams.length, 1, 'the two are led by one');
+  upstreams[0].sink.state('closed', 0, 0, 'stopped', 204);
+  const third = await enter();
+  assert.equal(upstreams.length, 2);
+  first.onmessage({ data: null });
+  assert.ok(!upstreams[1].closed, 'nor does it end with the first');
+  third.onmessage({ data: null });
+  assert.ok(upstreams[1].closed);
 });

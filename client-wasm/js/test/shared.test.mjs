@@ -401,6 +401,7 @@ class World {
 
   kill(place) {
     place.alive = false;
+    place.crashed = true;
     place.channels.clear();
     place.ports.forEach((port) => port.close());
     this.locks.forget(place);
@@ -517,8 +518,8 @@ class World {
       more = this.places.map((place) => this.arrive(place)).some(Boolean);
       await settled();
     }
-    // Whether some page crashed which the worker still waits for, it cannot know where nobody tells it.
-    if (this.hasLocks || this.tellsOfClosing) {
+    // A page that crashed has said nothing, and where nobody else tells the worker it counts that page for ever.
+    if (this.hasLocks || this.tellsOfClosing || this.tabs.every((tab) => !tab.crashed)) {
       assert.equal(this.server.streams.size, 0, 'no stream for nobody');
     }
   }
@@ -560,3 +561,25 @@ async function check(hasLocks, nWorlds) {
 test('every page gets every event once and in order, whoever leads', () => check(true, 100));
 
 test('every page gets every event once and in order, where a worker leads', () => check(false, 100));
+
+test('whoever begins a group needs no stream besides that of the group, wherever it begins', async () => {
+  for (const hasLocks of [true, false]) {
+    for (const from of ['live', 'earliest', 'an id']) {
+      const world = new World(1, hasLocks);
+      TYPES.forEach((type) => world.server.publish(type));
+      const tab = new Tab(world, from === 'an id' ? { lastEventId: world.server.log[0].id } : { from });
+      world.tabs.push(tab);
+      let most = 0;
+      for (let round = 0; round < 20; round += 1) {
+        world.locks.step();
+        world.places.forEach((place) => world.arrive(place));
+        await settled();
+        most = Math.max(most, world.server.streams.size);
+        world.stream(100);
+        world.pass(100);
+      }
+      assert.ok(tab.opened);
+      assert.equal(most, 1, `${hasLocks ? 'with' : 'without'} locks, from ${from}`);
+    }
+  }
+});
