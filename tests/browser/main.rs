@@ -9,6 +9,7 @@
 mod dashboard;
 mod edges;
 mod examples;
+mod identity;
 mod life;
 mod page;
 mod pool;
@@ -73,6 +74,11 @@ const IN_BOTH_BROWSERS: &[(&str, Story)] = named! {
     a_page_of_any_other_origin_is_kept_out,
     over_tls_a_page_has_more_streams_than_http_1_would_let_it,
     a_page_runs_under_a_policy_without_inline_scripts,
+    a_token_in_a_cookie_opens_a_stream,
+    a_cookie_that_is_refreshed_in_time_carries_the_page_over_the_end_of_its_token,
+    fresh_tokens_carry_a_page_over_the_end_of_one_unnoticed,
+    a_ticket_opens_one_stream_of_another_origin_and_no_more,
+    a_page_of_another_origin_goes_on_with_another_ticket,
 };
 
 /// No other browser freezes or crashes a page on request.

@@ -6,13 +6,14 @@ pub(crate) use crate::edges::{
     a_page_runs_under_a_policy_without_inline_scripts, over_tls_a_page_has_more_streams_than_http_1_would_let_it,
 };
 pub(crate) use crate::examples::*;
+pub(crate) use crate::identity::*;
 pub(crate) use crate::life::*;
 use crate::page::{RECORDER, STRICT_PAGE, payload, recorder_script, strings};
 pub(crate) use crate::sharing::*;
 use anyhow::{Context, Result, ensure};
 use heartwire_tests::link::Mood;
 use heartwire_tests::server::{Server, folder_with_page, heartwire};
-use heartwire_tests::{Browser, Link, eventually, part, readme};
+use heartwire_tests::{Browser, Link, eventually, examples, part};
 use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -353,7 +354,7 @@ pub(crate) async fn the_readmes_example_for_a_bundled_page_runs(browser: &Browse
         "<!doctype html><meta charset=utf-8><title>readme</title><body>\
          <script type=importmap>{{\"imports\":{{\"heartwire\":\"./heartwire/dist/heartwire.js\"}}}}</script>\
          <script type=module>{}</script>",
-        readme::example("js")?
+        examples::of_readme("js")?
     );
     let folder = folder_with_page(&page)?;
     let server = Server::start(&["--www", &folder.path().display().to_string()]).await?;
@@ -367,7 +368,8 @@ pub(crate) async fn the_readmes_example_for_a_bundled_page_runs(browser: &Browse
 }
 
 pub(crate) async fn the_readmes_example_for_a_script_tag_runs(browser: &Browser) -> Result<()> {
-    let page = format!("<!doctype html><meta charset=utf-8><title>readme</title><body>{}", readme::example("html")?);
+    let page =
+        format!("<!doctype html><meta charset=utf-8><title>readme</title><body>{}", examples::of_readme("html")?);
     let folder = folder_with_page(&page)?;
     std::fs::copy(folder.path().join("heartwire/dist/heartwire.script.js"), folder.path().join("heartwire.script.js"))?;
     let server = Server::start(&["--www", &folder.path().display().to_string()]).await?;

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use heartwire_tests::link::Mood;
 use heartwire_tests::server::{Server, heartwire};
-use heartwire_tests::{Link, eventually, readme};
+use heartwire_tests::{Link, eventually, examples};
 use serde_json::Value;
 use std::io::Write;
 use std::process::Stdio;
@@ -233,7 +233,7 @@ async fn a_reader_that_is_far_behind_is_told_what_it_missed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_readmes_rust_example_runs() {
     let example = include_str!("../../server/examples/hello.rs");
-    assert_eq!(readme::example("rust").unwrap(), example, "the README shows the example as it is");
+    assert_eq!(examples::of_readme("rust").unwrap(), example, "the README shows the example as it is");
     let hello = |verb| {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args([verb, "--quiet", "--package", "heartwire", "--example", "hello"]).kill_on_drop(true);

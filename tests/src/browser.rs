@@ -117,7 +117,7 @@ impl Browser {
         self.client.close_window().await.context("close the tab")
     }
 
-    /// Leaves one tab with nothing in it, for another story.
+    /// Leaves one tab with nothing in it and no cookies, for another story.
     ///
     /// # Errors
     /// A tab hangs or has crashed: [`close`](Self::close) this browser and start another.
@@ -126,6 +126,8 @@ impl Browser {
         let empty = self.new_tab().await?;
         for tab in told {
             self.switch_to(&tab).await?;
+            // To cookies the ports of a host are one, so the next story's server would be sent them.
+            self.client.delete_all_cookies().await.context("delete the cookies")?;
             self.close_tab().await?;
         }
         self.switch_to(&empty).await?;

@@ -4,8 +4,8 @@
 //! `cargo xtask test e2e` builds the parts and names them in the environment: see [`part`].
 
 pub mod browser;
+pub mod examples;
 pub mod link;
-pub mod readme;
 pub mod server;
 pub mod wait;
 

@@ -2,6 +2,7 @@
 
 use crate::part;
 use anyhow::{Context, Result, bail, ensure};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
@@ -28,6 +29,16 @@ impl Server {
         let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
         let (child, scheme, address) = spawn("127.0.0.1:0", &settings).await?;
         Ok(Self { child, address, scheme, settings, client: reqwest::Client::new() })
+    }
+
+    /// Sends this token with each of its own requests from now on.
+    ///
+    /// # Errors
+    /// The token has characters that no header can hold.
+    pub fn with_token(mut self, token: &str) -> Result<Self> {
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, format!("Bearer {token}").parse()?)]);
+        self.client = reqwest::Client::builder().default_headers(headers).build()?;
+        Ok(self)
     }
 
     /// Where it listens.

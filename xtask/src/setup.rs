@@ -76,10 +76,11 @@ pub(crate) fn browsers() -> Result<Browsers> {
     })
 }
 
-/// curl and Python, which decode compressed streams in the end-to-end tests as Node and the browsers do.
-pub(crate) fn decoders() -> Result<()> {
-    if shell::find("curl", &[]).is_none() || shell::find("python3", &[]).is_none() {
-        apt_install("installing curl and Python (some seconds)", &["curl", "python3"])?;
+/// What the end-to-end tests use beside browsers and Node: curl and Python, which decode compressed streams, and
+/// OpenSSL, by which an example makes a secret.
+pub(crate) fn programs() -> Result<()> {
+    if ["curl", "openssl", "python3"].iter().any(|program| shell::find(program, &[]).is_none()) {
+        apt_install("installing curl, OpenSSL and Python (some seconds)", &["curl", "openssl", "python3"])?;
     }
     Ok(())
 }

@@ -151,7 +151,7 @@ fn js() -> Result<Tally> {
 
 fn end_to_end() -> Result<Tally> {
     let browsers = setup::browsers()?;
-    setup::decoders()?;
+    setup::programs()?;
     client::build()?;
     packaging::build_all(&client::tarball())?;
     start::build_server()?;
