@@ -2,7 +2,7 @@
 
 use crate::page::{RECORDER, recorder_with};
 use crate::stories::{Stage, saw_exactly};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use heartwire_tests::{Browser, BrowserKind, Tab, eventually};
 use serde_json::{Value, json};
 
@@ -213,27 +213,49 @@ pub(crate) async fn without_web_locks_and_without_a_worker_each_tab_has_a_stream
     all_saw_exactly(browser, &tabs, 500).await
 }
 
-pub(crate) async fn a_worker_that_goes_with_a_crashed_tab_is_started_again(browser: &Browser) -> Result<()> {
+pub(crate) async fn a_worker_misses_the_tab_that_crashed_and_is_started_again_when_it_dies(
+    browser: &Browser,
+) -> Result<()> {
     const BATCH: u64 = 500;
     let stage = Stage::with_page(browser, &recorder_with(WITHOUT_LOCKS), &[]).await?;
     let mut tabs = open_tabs(browser, &stage, 3).await?;
-    let mut published = 0;
-    while tabs.len() > 1 {
-        let first = tabs.remove(0);
-        browser.switch_to(&first).await?;
-        let publish = stage.publish(published, published + BATCH);
-        let crash = async {
-            browser.wait_for(&format!("window.seen > {published}")).await?;
-            // It answers with an error, having crashed.
-            let _ = browser.devtools("Page.crash", json!({})).await;
-            anyhow::Ok(())
-        };
-        let (publish, crash) = tokio::join!(publish, crash);
-        publish?;
-        crash?;
-        published += BATCH;
-        all_saw_exactly(browser, &tabs, published).await?;
-        one_stream(&stage).await?;
+    // It has started the worker, which outlives it.
+    let first = tabs.remove(0);
+    browser.switch_to(&first).await?;
+    let publish = stage.publish(0, BATCH);
+    let crash = async {
+        browser.wait_for("window.seen > 0").await?;
+        // It answers with an error, having crashed.
+        let _ = browser.devtools("Page.crash", json!({})).await;
+        anyhow::Ok(())
+    };
+    let (publish, crash) = tokio::join!(publish, crash);
+    publish?;
+    crash?;
+    all_saw_exactly(browser, &tabs, BATCH).await?;
+    ensure!(stage.server.active_connections().await? == 1, "the same stream goes on");
+    for tab in &tabs {
+        browser.switch_to(tab).await?;
+        browser.run("stream.close()").await?;
     }
-    Ok(())
+    n_streams(&stage, 0).await?;
+
+    for tab in &tabs {
+        browser.switch_to(tab).await?;
+        browser.run(RECORD).await?;
+        browser.wait_for("stream.state === 'open'").await?;
+    }
+    let targets = browser.devtools("Target.getTargets", json!({})).await?;
+    let mut targets = targets["targetInfos"].as_array().into_iter().flatten();
+    let worker = targets.find(|target| target["type"] == "shared_worker").context("the worker is a target")?;
+    let publish = stage.publish(BATCH, 2 * BATCH);
+    let end = async {
+        browser.wait_for(&format!("window.seen > {BATCH}")).await?;
+        browser.devtools("Target.closeTarget", json!({ "targetId": worker["targetId"] })).await
+    };
+    let (publish, end) = tokio::join!(publish, end);
+    publish?;
+    end?;
+    all_saw_exactly(browser, &tabs, 2 * BATCH).await?;
+    one_stream(&stage).await
 }

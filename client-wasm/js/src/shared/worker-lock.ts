@@ -13,8 +13,6 @@ declare const VERSION: string;
 
 /** So long may the worker take to be loaded and to say hello. */
 const HELLO_MS = 5_000;
-/** So long after the worker has died a page calls it again. It might die of the same at once. */
-const AGAIN_MS = 500;
 
 /** Starts the worker, or finds it running. Throws where there can be none. */
 type Start = () => Pick<SharedWorker, 'port' | 'onerror'>;
@@ -42,7 +40,7 @@ export class WorkerLock implements Lock {
     this.#host = host;
   }
 
-  /** Calls the worker, which may have died: then another one is started. */
+  /** Calls the worker. It may have died, which no browser tells; the page misses it like a leader that hangs. */
   wait(): void {
     if (this.#called && !this.#port) {
       // It has been called, and has its time to answer.
@@ -55,7 +53,8 @@ export class WorkerLock implements Lock {
       if (this.#called !== called) {
         line?.port.close();
       } else if (line) {
-        this.#enter(line.port);
+        this.#port = line.port;
+        line.port.postMessage(this.#mandate());
       } else {
         this.#called = undefined;
         this.#holder.refused();
@@ -72,13 +71,6 @@ export class WorkerLock implements Lock {
 
   async nWaiting(): Promise<number> {
     return 0;
-  }
-
-  #enter(port: MessagePort): void {
-    this.#port = port;
-    port.postMessage(this.#mandate());
-    // Not every browser tells. In those that do not, the page misses its leader as it does one that hangs.
-    port.addEventListener('close', () => this.#host.setTimeout(() => this.#port === port && this.wait(), AGAIN_MS));
   }
 }
 
