@@ -453,7 +453,8 @@ test('a token that never comes is waited for no longer than a connection', async
   const hub = await server((_, response) => accept(response, hello()));
   let late;
   const tokens = [new Promise((resolve) => { late = resolve; }), Promise.resolve('')];
-  const recorded = record(hub.url, { polling: false, connectTimeout: 20, token: () => tokens.shift() });
+  // Long enough for the second one to connect in, on a machine however busy.
+  const recorded = record(hub.url, { polling: false, connectTimeout: 1_000, token: () => tokens.shift() });
   await told(recorded, 'waiting connect-timeout');
   late('too late');
   await told(recorded, 'open');
