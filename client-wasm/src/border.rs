@@ -54,10 +54,10 @@ extern "C" fn next() -> u32 {
     with(|client| client.next_told() as u32)
 }
 
-/// One of the numbers that belong to what was told.
+/// Where the numbers stand that belong to what was told last. They stand there for as long as the instance lives.
 #[unsafe(no_mangle)]
-extern "C" fn number(index: usize) -> f64 {
-    with(|client| client.number(index))
+extern "C" fn numbers() -> usize {
+    with(|client| client.numbers().as_ptr() as usize)
 }
 
 /// Where the text is that belongs to what was told.
@@ -70,12 +70,6 @@ extern "C" fn text() -> usize {
 #[unsafe(no_mangle)]
 extern "C" fn text_bytes() -> usize {
     with(|client| client.text().len())
-}
-
-/// Opens the frame in [`room`]: the text is then its payload, or, where this is `false`, what is wrong with it.
-#[unsafe(no_mangle)]
-extern "C" fn open_frame() -> bool {
-    with(Client::open_frame)
 }
 
 /// Asks where the next stream or poll begins: the text is then the id, empty when nothing has come yet.

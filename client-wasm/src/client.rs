@@ -3,7 +3,7 @@
 //! The client owns the machine, the decoder of a stream over `fetch`, and what has been told last. It decides
 //! nothing, and opens nothing: JavaScript does what [`next_told`](Client::next_told) says.
 
-use crate::batch::{Batch, Place, Spot, place};
+use crate::places::{Places, utf16_len};
 use crate::words::{Happening, Setting, Told};
 use core::mem;
 use core::time::Duration;
@@ -11,13 +11,13 @@ use heartwire_protocol::answer::RefusalAnswer;
 use heartwire_protocol::connection::{Action, Connection, Input, Link, Notice, Resume, Settings, SilenceLimit, State};
 use heartwire_protocol::control::{Closing, ClosingReason, Connected, Expiring, Gap, GapReason, Heartbeat};
 use heartwire_protocol::decode::EventRef;
-use heartwire_protocol::frame::{self, DEFAULT_MAX_OPEN_BYTES, FrameError};
+use heartwire_protocol::frame;
 use heartwire_protocol::{Control, Decoder, Moment};
 
 /// What ends each text but the last, where a message has several.
-const END_OF_TEXT: char = '\0';
+const END_OF_TEXT: &str = "\0";
 /// As many as [`Told::Slice`] needs.
-const N_NUMBERS: usize = 4;
+const N_NUMBERS: usize = 6;
 /// So much memory is kept from one call to the next.
 const KEPT_BYTES: usize = 64 * 1024;
 
@@ -25,17 +25,21 @@ const KEPT_BYTES: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub struct Client {
     settings: Settings,
-    /// The most bytes that a frame may open to; 0 asks for no frames, `None` leaves it to the protocol.
-    max_frame_bytes: Option<usize>,
+    /// No frames were asked for, so none are known.
+    no_frames: bool,
     machine: Connection,
-    /// What JavaScript has written for the next call.
+    /// What JavaScript has written for the next call: so many bytes, before what was left by an earlier one.
     room: Vec<u8>,
+    n_room_bytes: usize,
     /// The moment of what is being taken in. All events of one piece came at once.
     now: Moment,
     /// The stream that was opened last.
     stream: Option<Link>,
     decoder: Decoder,
-    batch: Batch,
+    /// Of the decoder's text.
+    places: Places,
+    /// The type of the last event that was told as a slice or a copy.
+    last_type: String,
     at_hand: AtHand,
     /// The stream was given up for an event that is too long, which the page has still to be told.
     too_long: bool,
@@ -43,11 +47,10 @@ pub struct Client {
     types: Vec<String>,
     /// The id of the last event for the page that the open stream brought.
     last_id: String,
-    frames: FrameCounters,
-    /// What belongs to what was told: its numbers, and its text, unless that is the batch's.
+    /// What belongs to what was told: its numbers, and its text, unless that is the decoder's.
     numbers: [f64; N_NUMBERS],
     text: String,
-    text_is_batch: bool,
+    text_is_decoders: bool,
 }
 
 /// The event that was just handed to the machine, should it say `Deliver`.
@@ -56,25 +59,21 @@ enum AtHand {
     /// JavaScript has it.
     #[default]
     Beyond,
-    /// It is in the batch.
-    Slice(Place),
-    /// It is in the batch, and has to be opened.
+    /// The decoder has it.
+    Decoded,
+    /// The decoder has it, and JavaScript is to have it opened.
     // Only now, when the page has not had it already.
-    Frame(Spot),
-}
-
-#[derive(Debug, Default)]
-struct FrameCounters {
-    opened: u32,
-    bad: u32,
-    saved_bytes: f64,
+    Frame,
 }
 
 impl Client {
     /// See `room` in `border`.
     pub fn room(&mut self, n_bytes: usize) -> &mut [u8] {
-        self.room.resize(n_bytes, 0);
-        &mut self.room
+        if self.room.len() < n_bytes {
+            self.room.resize(n_bytes, 0);
+        }
+        self.n_room_bytes = n_bytes;
+        &mut self.room[..n_bytes]
     }
 
     /// See `set` in `border`. A number that no setting has is ignored.
@@ -91,7 +90,7 @@ impl Client {
                     _ => Resume::Live,
                 }
             }
-            Setting::MaxFrameBytes => self.max_frame_bytes = Some(value as usize),
+            Setting::Frames => self.no_frames = value == 0.0,
             Setting::Enabled => settings.enabled = value != 0.0,
             Setting::Polling => settings.polling = value != 0.0,
             Setting::HeartbeatTimeout => {
@@ -116,19 +115,18 @@ impl Client {
         let now = Moment::new(span_of_ms(now_ms));
         self.now = now;
         let room = mem::take(&mut self.room);
+        let written = &room[..mem::take(&mut self.n_room_bytes)];
         if let Happening::Chunk = happening {
-            self.read(link, &room);
+            self.read(link, written);
             self.keep(room);
             return;
         }
         // JavaScript's encoder makes nothing else.
-        let text = core::str::from_utf8(&room).unwrap_or_default();
+        let text = core::str::from_utf8(written).unwrap_or_default();
         let mut rest = text;
         let input = match happening {
             Happening::Start => {
                 let mut settings = self.settings.clone();
-                // Compiled out means switched off, so that the machine never asks for what cannot be done.
-                settings.polling &= cfg!(feature = "polling");
                 if let Resume::After(id) = &mut settings.resume {
                     text.clone_into(id);
                 }
@@ -197,7 +195,7 @@ impl Client {
             Happening::Due => Input::Due,
             Happening::Close => {
                 // What the page has not been given must not count as seen.
-                self.batch.clear();
+                self.stream = None;
                 Input::Close
             }
             Happening::Listen => {
@@ -224,27 +222,16 @@ impl Client {
         }
     }
 
-    /// See `number` in `border`.
+    /// See `numbers` in `border`.
     #[must_use]
-    pub fn number(&self, index: usize) -> f64 {
-        self.numbers.get(index).copied().unwrap_or_default()
+    pub fn numbers(&self) -> &[f64] {
+        &self.numbers
     }
 
     /// The text that belongs to what was told.
     #[must_use]
     pub fn text(&self) -> &str {
-        if self.text_is_batch { self.batch.text() } else { &self.text }
-    }
-
-    /// See `open_frame` in `border`.
-    pub fn open_frame(&mut self) -> bool {
-        let room = mem::take(&mut self.room);
-        let opened = self.frames.open(core::str::from_utf8(&room).unwrap_or_default(), self.frame_limit());
-        self.keep(room);
-        let is_open = opened.is_ok();
-        self.text = opened.unwrap_or_else(|error| error.as_str().to_owned());
-        self.told(Told::Nothing, &[]);
-        is_open
+        if self.text_is_decoders { self.decoder.text() } else { &self.text }
     }
 
     /// See `last_event_id` in `border`.
@@ -275,10 +262,7 @@ impl Client {
             5 => of_machine.heartbeats_total,
             6 => of_machine.delivered_total,
             7 => of_machine.duplicates_total,
-            8 => of_machine.gaps_total,
-            9 => self.frames.opened.into(),
-            10 => self.frames.bad.into(),
-            _ => return self.frames.saved_bytes,
+            _ => of_machine.gaps_total,
         };
         count as f64
     }
@@ -288,37 +272,39 @@ impl Client {
     fn read(&mut self, link: Link, bytes: &[u8]) {
         if self.stream == Some(link) {
             self.decoder.feed(bytes);
-            self.batch.fill(&mut self.decoder);
+            self.places = Places::default();
             self.machine.handle(Input::Heard { link }, self.now);
         }
     }
 
-    /// Hands the machine the next event of the batch. Answers what JavaScript has to do before the machine can
+    /// Hands the machine the next event of the stream. Answers what JavaScript has to do before the machine can
     /// say anything, or that there is nothing more.
     fn read_on(&mut self) -> Option<Told> {
+        if mem::take(&mut self.too_long) {
+            return Some(self.trouble("event-too-long", "an event is longer than 32 MiB"));
+        }
         let Some(link) = self.stream else { return Some(Told::Nothing) };
-        let Some(spot) = self.batch.next() else {
-            if self.batch.take_too_long() {
+        match self.decoder.advance() {
+            Ok(true) => {}
+            Ok(false) => return Some(Told::Nothing),
+            Err(_) => {
                 self.machine.handle(Input::Lost { link, status: None, retry_after: None }, self.now);
+                self.stream = None;
                 self.too_long = true;
                 return None;
             }
-            if mem::take(&mut self.too_long) {
-                return Some(self.trouble("event-too-long", "an event is longer than 32 MiB"));
-            }
-            return Some(Told::Nothing);
-        };
-        let EventRef { event_type, last_event_id, .. } = self.batch.event(&spot);
-        if Control::is_control_type(event_type) {
-            return Some(self.told_of_batch(Told::Control, spot.place));
         }
-        let inner = if self.frame_limit() > 0 { frame::inner_type(event_type) } else { None };
+        let EventRef { event_type, last_event_id, .. } = self.decoder.event();
+        if Control::is_control_type(event_type) {
+            return Some(self.copied(Told::Control));
+        }
+        let inner = if self.no_frames { None } else { frame::inner_type(event_type) };
         if !is_wanted(&self.types, inner.unwrap_or(event_type)) {
             return None;
         }
         let id = own_id(&mut self.last_id, last_event_id);
+        self.at_hand = if inner.is_some() { AtHand::Frame } else { AtHand::Decoded };
         self.machine.handle(Input::Event { link, id }, self.now);
-        self.at_hand = if inner.is_some() { AtHand::Frame(spot) } else { AtHand::Slice(spot.place) };
         None
     }
 
@@ -329,7 +315,7 @@ impl Client {
             Action::OpenStream { link, resume } => {
                 self.stream = Some(link);
                 self.decoder = Decoder::default();
-                self.batch.clear();
+                self.places = Places::default();
                 self.last_id.clear();
                 self.told_where(Told::OpenStream, link, resume, Duration::ZERO)
             }
@@ -356,29 +342,42 @@ impl Client {
     fn deliver(&mut self) -> Told {
         match mem::take(&mut self.at_hand) {
             AtHand::Beyond => Told::Deliver,
-            AtHand::Slice(place) => self.told_of_batch(Told::Slice, place),
-            AtHand::Frame(spot) => {
-                let limit = self.frame_limit();
-                let EventRef { event_type, data, last_event_id } = self.batch.event(&spot);
-                match self.frames.open(data, limit) {
-                    Ok(payload) => {
-                        let event_type = frame::inner_type(event_type).unwrap_or_default();
-                        let place = place(&[event_type, &payload, last_event_id], 0);
-                        self.text.clear();
-                        self.text.push_str(event_type);
-                        self.text.push_str(&payload);
-                        self.text.push_str(last_event_id);
-                        self.numbers = place.map(f64::from);
-                        self.told(Told::Opened, &[])
-                    }
-                    Err(error) => self.trouble("bad-frame", error.as_str()),
-                }
-            }
+            AtHand::Decoded => self.slice().unwrap_or_else(|| {
+                self.decoder.event().event_type.clone_into(&mut self.last_type);
+                self.copied(Told::Copy)
+            }),
+            AtHand::Frame => self.copied(Told::Frame),
         }
     }
 
-    fn frame_limit(&self) -> usize {
-        self.max_frame_bytes.unwrap_or(DEFAULT_MAX_OPEN_BYTES)
+    /// The decoder's event as a slice of its text; `None` when a part of it is not in there.
+    fn slice(&mut self) -> Option<Told> {
+        let mut event = self.decoder.event();
+        let is_of_last_type = event.event_type == self.last_type;
+        if is_of_last_type {
+            event.event_type = "";
+        }
+        let place = self.places.of(event, self.decoder.text())?;
+        if !is_of_last_type {
+            event.event_type.clone_into(&mut self.last_type);
+        }
+        self.numbers = place.map(f64::from);
+        self.text_is_decoders = true;
+        Some(Told::Slice)
+    }
+
+    /// With the decoder's event in a text of its own.
+    fn copied(&mut self, told: Told) -> Told {
+        let EventRef { event_type, data, last_event_id } = self.decoder.event();
+        self.text.clear();
+        let mut units = 0;
+        for (part, place) in [event_type, data, last_event_id].iter().zip(self.numbers.as_chunks_mut::<2>().0) {
+            self.text.push_str(part);
+            place[0] = f64::from(units);
+            units += utf16_len(part);
+            place[1] = f64::from(units);
+        }
+        self.told(told, &[])
     }
 
     fn trouble(&mut self, code: &str, message: &str) -> Told {
@@ -401,37 +400,15 @@ impl Client {
         for (place, number) in self.numbers.iter_mut().zip(numbers) {
             *place = *number;
         }
-        self.text_is_batch = false;
-        told
-    }
-
-    /// With the text of the batch.
-    fn told_of_batch(&mut self, told: Told, place: Place) -> Told {
-        self.numbers = place.map(f64::from);
-        self.text_is_batch = true;
+        self.text_is_decoders = false;
         told
     }
 
     /// Keeps the memory of a call for the next one, unless it was a large one.
-    fn keep(&mut self, mut room: Vec<u8>) {
-        room.clear();
+    fn keep(&mut self, room: Vec<u8>) {
         if room.capacity() <= KEPT_BYTES {
             self.room = room;
         }
-    }
-}
-
-impl FrameCounters {
-    fn open(&mut self, framed: &str, limit: usize) -> Result<String, FrameError> {
-        let opened = frame::open(framed, limit);
-        match &opened {
-            Ok(payload) => {
-                self.opened += 1;
-                self.saved_bytes += payload.len() as f64 - framed.len() as f64;
-            }
-            Err(_) => self.bad += 1,
-        }
-        opened
     }
 }
 
@@ -459,7 +436,7 @@ fn number_of(link: Link) -> f64 {
 
 /// Takes the first of several texts.
 fn next_text<'a>(texts: &mut &'a str) -> &'a str {
-    let end = texts.bytes().position(|byte| char::from(byte) == END_OF_TEXT).unwrap_or(texts.len());
+    let end = texts.bytes().position(|byte| byte == 0).unwrap_or(texts.len());
     let (text, rest) = texts.split_at(end);
     *texts = rest.get(1..).unwrap_or_default();
     text
@@ -470,7 +447,7 @@ fn join(texts: &[&str]) -> String {
     let mut joined = String::new();
     for (i, text) in texts.iter().enumerate() {
         if i > 0 {
-            joined.push(END_OF_TEXT);
+            joined.push_str(END_OF_TEXT);
         }
         joined.push_str(text);
     }

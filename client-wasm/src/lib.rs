@@ -1,4 +1,4 @@
-//! Heartwire's client for JavaScript: the state machine, the decoder and the frames of `heartwire-protocol`,
+//! Heartwire's client for JavaScript: the state machine and the decoder of `heartwire-protocol`,
 //! behind a border that only numbers cross.
 //!
 //! Whatever takes a browser (to open, to close, to wait, to tell the page) is done on the other side, in
@@ -6,16 +6,16 @@
 //!
 //! - `border`: the functions that the module exports. Texts are read and written in its memory.
 //! - `client`: one connection: what happened goes into the machine, what is to be done comes out in turn.
-//! - `batch`: the events of one piece of a stream over `fetch`, whose text crosses the border once.
+//! - `places`: where the events of a piece of a stream over `fetch` stand in its text, which crosses the border once.
 //! - `words`: the numbers of what happened, of what is to be done, and of the settings.
 //!
 //! The module imports nothing, and holds one connection: JavaScript makes an instance for each stream. So its
 //! memory goes when the stream does, and an instance that fails takes no other stream with it.
 
-mod batch;
 #[cfg(target_arch = "wasm32")]
 mod border;
 mod client;
+mod places;
 mod words;
 
 pub use client::Client;

@@ -82,12 +82,15 @@ words! {
         AskHealth,
         /// Give the page the event that was just handed in.
         Deliver,
-        /// Give the page an event of the last piece, whose text all such events have in common: where it begins
-        /// in there, and where its type, its data and its id end, as JavaScript counts.
+        /// Give the page an event of the last piece, whose text all such events have in common: where its type, its
+        /// data and its id begin and end in there, as JavaScript counts. An empty type is that of the event before, by
+        /// `Slice` or by `Copy`.
         Slice,
         /// The same, in a text of its own.
-        Opened,
-        /// Hand in this control event of the last piece: as `Slice`.
+        Copy,
+        /// Have this frame opened, and give the page what is in it: as `Copy`, under the type of the frame.
+        Frame,
+        /// Hand in this control event: as `Copy`.
         Control,
         /// Tell the state: its number (connecting, open, waiting, polling, closed), attempt, delay in ms; the
         /// text is the reason.
@@ -110,8 +113,8 @@ words! {
         Seed,
         /// Where to begin: 0 live, 1 earliest, 2 after the id in the text of `Happening::Start`.
         Resume,
-        /// The most bytes that a frame may open to; 0 where no frames are asked for.
-        MaxFrameBytes,
+        /// Whether frames are asked for.
+        Frames,
         /// The page's half of the switch.
         Enabled,
         /// Whether polling may stand in.

@@ -73,7 +73,7 @@ const MAX_PROBE_DOUBLINGS: u32 = 3;
 pub struct Settings {
     /// The page's half of the one switch: `false` polls and never opens a stream. Default `true`.
     pub enabled: bool,
-    /// Whether polling may stand in for a stream. Default `true`.
+    /// Whether polling may stand in for a stream. Default `true`; without the feature `polling` it never does.
     pub polling: bool,
     /// Where to begin. Default [`Resume::Live`].
     pub resume: Resume,
@@ -467,6 +467,8 @@ pub struct Connection {
     settings: Settings,
     plan: Plan,
     resume: Resume,
+    /// The resume point, should it be one that can be compared: read once, and not with each event.
+    cursor: Option<Cursor>,
     /// A question after the server's health that is on its way, and when it is given up.
     health: Option<(Link, Moment)>,
     /// Tries to reconnect since the link was last healthy.
@@ -524,6 +526,7 @@ struct LastChance {
 
 #[derive(Debug)]
 struct Polling {
+    _is_compiled_in: CompiledIn,
     reason: PollReason,
     request: PollRequest,
     failures_in_a_row: u32,
@@ -532,6 +535,23 @@ struct Polling {
     /// When to look next whether a stream works again.
     probe_at: Option<Moment>,
     probes: u32,
+}
+
+/// A value of this exists only where polling is compiled in. Otherwise there can be no `Polling` either, and the
+/// compiler leaves out whatever is done with one.
+#[cfg(feature = "polling")]
+#[derive(Debug, Clone, Copy)]
+struct CompiledIn;
+
+#[cfg(not(feature = "polling"))]
+#[derive(Debug, Clone, Copy)]
+enum CompiledIn {}
+
+impl CompiledIn {
+    #[cfg(feature = "polling")]
+    const PROOF: Option<Self> = Some(Self);
+    #[cfg(not(feature = "polling"))]
+    const PROOF: Option<Self> = None;
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -549,9 +569,14 @@ impl Default for Connection {
 impl Connection {
     /// A connection that does nothing until [`Input::Start`].
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(mut settings: Settings) -> Self {
+        settings.polling &= CompiledIn::PROOF.is_some();
         Self {
             plan: Plan::NotStarted,
+            cursor: match &settings.resume {
+                Resume::After(id) => id.parse().ok(),
+                Resume::Live | Resume::Earliest => None,
+            },
             resume: settings.resume.clone(),
             health: None,
             attempt: 0,
@@ -808,7 +833,7 @@ impl Connection {
             Control::Gap(gap) => {
                 if leads_back(&gap) {
                     // Not `advance`: the place to go on lies before the one we thought.
-                    self.resume = Resume::After(gap.to.clone());
+                    self.go_on_after(&gap.to, gap.to.parse().ok());
                 } else {
                     // The id and not `to`: a slow reader may get some events of the gap after all.
                     self.advance(if id.is_empty() { &gap.to } else { id });
@@ -843,20 +868,27 @@ impl Connection {
         if id.is_empty() {
             return true;
         }
-        if let Resume::After(last) = &self.resume
-            && let (Ok(last), Ok(new)) = (last.parse::<Cursor>(), id.parse::<Cursor>())
+        let cursor = id.parse::<Cursor>().ok();
+        if let (Some(new), Some(last)) = (cursor, self.cursor)
             && new.is_behind_or_at(last)
         {
             return false;
         }
-        self.resume = Resume::After(id.to_owned());
+        self.go_on_after(id, cursor);
         true
+    }
+
+    fn go_on_after(&mut self, id: &str, cursor: Option<Cursor>) {
+        self.cursor = cursor;
+        match &mut self.resume {
+            Resume::After(last) => id.clone_into(last),
+            Resume::Live | Resume::Earliest => self.resume = Resume::After(id.to_owned()),
+        }
     }
 
     /// Whether the whole of a gap lies behind the resume point. A gap that leads back never does.
     fn has_passed(&self, gap: &Gap) -> bool {
-        let Resume::After(last) = &self.resume else { return false };
-        let (Ok(to), Ok(last)) = (gap.to.parse::<Cursor>(), last.parse()) else { return false };
+        let (Ok(to), Some(last)) = (gap.to.parse::<Cursor>(), self.cursor) else { return false };
         to.is_behind_or_at(last) && !leads_back(gap)
     }
 
@@ -977,11 +1009,19 @@ impl Connection {
     // Polling.
 
     fn start_polling(&mut self, reason: PollReason, now: Moment) {
+        let Some(_is_compiled_in) = CompiledIn::PROOF else { return };
         self.count_afresh();
         self.health = None;
         let request = self.send_poll(now);
-        self.plan =
-            Plan::Polling(Polling { reason, request, failures_in_a_row: 0, probe: None, probe_at: None, probes: 0 });
+        self.plan = Plan::Polling(Polling {
+            _is_compiled_in,
+            reason,
+            request,
+            failures_in_a_row: 0,
+            probe: None,
+            probe_at: None,
+            probes: 0,
+        });
         self.schedule_probe(now);
         self.tell_state(State::Polling { reason });
     }

@@ -65,6 +65,7 @@ impl FromStr for Cursor {
     type Err = BadCursor;
 
     /// Reads exactly what `Display` writes: no signs, no leading zeros, no capitals.
+    #[inline]
     fn from_str(text: &str) -> Result<Self, BadCursor> {
         // Not `split_once`, of which a page would download the search for any character in any text.
         let dash = text.bytes().position(|byte| byte == b'-').ok_or(BadCursor)?;
@@ -73,6 +74,7 @@ impl FromStr for Cursor {
     }
 }
 
+#[inline]
 fn canonical(digits: &str, radix: u32) -> Result<u64, BadCursor> {
     let leading_zero = digits.len() > 1 && digits.starts_with('0');
     let clean = digits.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase());

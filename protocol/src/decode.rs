@@ -1,8 +1,17 @@
 //! Bytes, in slices of any size, to events.
 //!
 //! This carries out "Interpreting an event stream" of the HTML standard (section 9.2.6) to the
-//! letter, and adds the one thing that the standard leaves out: a limit. It owns the bytes that
-//! are not yet an event; it never looks into a payload.
+//! letter, and adds the one thing that the standard leaves out: a limit. It owns the text that
+//! is not yet an event; it never looks into a payload.
+//!
+//! Most events are made of whole lines of one slice. Their parts are never copied: they stay where they
+//! stand in the text, until the next slice comes. What runs with every line may be inlined into other crates,
+//! since the browser's client is compiled for speed and the rest of this one for size.
+
+#![expect(
+    clippy::single_char_add_str,
+    reason = "of a page's download, what can write any character is worth a few lines like these"
+)]
 
 use core::fmt;
 use core::mem;
@@ -12,8 +21,8 @@ use core::time::Duration;
 /// base64 frame of 16 MiB.
 pub const DEFAULT_MAX_EVENT_BYTES: usize = 32 * 1024 * 1024;
 
-/// So much memory for data is kept from one event to the next.
-const KEPT_BYTES: usize = 64 * 1024;
+/// So much memory is kept from one event, or from one slice of the stream, to the next.
+const KEPT_BYTES: usize = 256 * 1024;
 
 /// An event as it was dispatched.
 #[derive(Clone, PartialEq, Eq)]
@@ -99,21 +108,24 @@ impl core::error::Error for EventTooLong {}
 #[derive(Debug)]
 pub struct Decoder {
     max_event_bytes: usize,
-    bytes: Vec<u8>,
-    /// Where in `bytes` the line begins that has not been read yet.
+    /// What was fed last, after what of a line came before.
+    text: String,
+    /// The first bytes of a character whose others have not come yet.
+    incomplete: Vec<u8>,
+    /// Where in `text` the line begins that has not been read yet.
     line_start: usize,
     /// How far that line has been searched for its end, so that no byte is looked at twice.
     searched: usize,
     /// The last line ended in CR: an LF that comes next belongs to it.
     after_cr: bool,
     bom: ByteOrderMark,
-    event_type: String,
-    data: String,
+    event_type: Value,
+    data: Value,
     has_data: bool,
-    /// The type and the data are those of an event that was given away.
+    /// The type and the data are those of an event that was dispatched.
     dispatched: bool,
-    last_event_id_buffer: String,
-    last_event_id: String,
+    last_event_id_buffer: Value,
+    last_event_id: Value,
     retry: Option<Duration>,
     failed: Option<EventTooLong>,
 }
@@ -122,6 +134,15 @@ pub struct Decoder {
 enum ByteOrderMark {
     MayCome,
     Past,
+}
+
+/// The value of a field: where it stands in the text, or a copy.
+#[derive(Debug, Default)]
+struct Value {
+    start: usize,
+    end: usize,
+    copy: String,
+    is_copy: bool,
 }
 
 impl Default for Decoder {
@@ -136,17 +157,18 @@ impl Decoder {
     pub fn new(max_event_bytes: usize) -> Self {
         Self {
             max_event_bytes,
-            bytes: Vec::new(),
+            text: String::new(),
+            incomplete: Vec::new(),
             line_start: 0,
             searched: 0,
             after_cr: false,
             bom: ByteOrderMark::MayCome,
-            event_type: String::new(),
-            data: String::new(),
+            event_type: Value::default(),
+            data: Value::default(),
             has_data: false,
             dispatched: false,
-            last_event_id_buffer: String::new(),
-            last_event_id: String::new(),
+            last_event_id_buffer: Value::default(),
+            last_event_id: Value::default(),
             retry: None,
             failed: None,
         }
@@ -154,10 +176,21 @@ impl Decoder {
 
     /// Takes the next bytes of the stream. Then call [`next_event`](Self::next_event) until it has none.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.bytes.drain(..self.line_start);
+        self.copy_values();
+        self.text.drain(..self.line_start);
+        // One large event is no reason to keep its memory for as long as the stream is open.
+        if self.text.is_empty() && self.text.capacity() > KEPT_BYTES {
+            self.text = String::new();
+        }
         self.searched -= self.line_start;
         self.line_start = 0;
-        self.bytes.extend_from_slice(bytes);
+        if self.incomplete.is_empty() {
+            self.decode(bytes);
+        } else {
+            let mut whole = mem::take(&mut self.incomplete);
+            whole.extend_from_slice(bytes);
+            self.decode(&whole);
+        }
     }
 
     /// The next whole event, or `None` until more bytes are fed.
@@ -167,15 +200,16 @@ impl Decoder {
     /// # Errors
     /// One event is longer than the limit; every later call says so again.
     pub fn next_event(&mut self) -> Result<Option<DecodedEvent>, EventTooLong> {
-        Ok(self.next_event_ref()?.map(EventRef::into_owned))
+        Ok(self.advance()?.then(|| self.event().into_owned()))
     }
 
-    /// As [`next_event`](Self::next_event), without memory for each event: it stays in the decoder
-    /// until the next call.
+    /// Goes on to the next whole event, which is then [`event`](Self::event); `false` when there is none until
+    /// more bytes are fed.
     ///
     /// # Errors
-    /// As there.
-    pub fn next_event_ref(&mut self) -> Result<Option<EventRef<'_>>, EventTooLong> {
+    /// As for [`next_event`](Self::next_event).
+    #[inline]
+    pub fn advance(&mut self) -> Result<bool, EventTooLong> {
         if let Some(failure) = self.failed {
             return Err(failure);
         }
@@ -185,25 +219,40 @@ impl Decoder {
         while let Some((start, end)) = self.next_line() {
             if start == end {
                 if self.dispatch() {
-                    return Ok(Some(EventRef {
-                        event_type: if self.event_type.is_empty() { "message" } else { &self.event_type },
-                        data: &self.data,
-                        last_event_id: &self.last_event_id,
-                    }));
+                    return Ok(true);
                 }
             } else {
                 self.read_line(start, end);
             }
             self.check_limit(0)?;
         }
-        self.check_limit(self.bytes.len() - self.line_start)?;
-        Ok(None)
+        self.check_limit(self.text.len() - self.line_start)?;
+        Ok(false)
+    }
+
+    /// The event that [`advance`](Self::advance) went on to.
+    #[must_use]
+    #[inline]
+    pub fn event(&self) -> EventRef<'_> {
+        let event_type = self.event_type.of(&self.text);
+        EventRef {
+            event_type: if event_type.is_empty() { "message" } else { event_type },
+            data: self.data.of(&self.text),
+            last_event_id: self.last_event_id(),
+        }
+    }
+
+    /// What was fed last, as text, after what of a line came before. The parts of most events are parts of it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The last event id, as of the last blank line; empty when none was ever set.
     #[must_use]
+    #[inline]
     pub fn last_event_id(&self) -> &str {
-        &self.last_event_id
+        self.last_event_id.of(&self.text)
     }
 
     /// The reconnection time that the stream last asked for.
@@ -212,78 +261,104 @@ impl Decoder {
         self.retry
     }
 
+    /// [spec] "UTF-8 decode": what is not UTF-8 is replaced.
+    fn decode(&mut self, mut bytes: &[u8]) {
+        loop {
+            match core::str::from_utf8(bytes) {
+                Ok(text) => {
+                    self.text.push_str(text);
+                    return;
+                }
+                Err(err) => {
+                    let (valid, rest) = bytes.split_at(err.valid_up_to());
+                    self.text.push_str(core::str::from_utf8(valid).unwrap_or_default());
+                    let Some(n_wrong) = err.error_len() else {
+                        self.incomplete.extend_from_slice(rest);
+                        return;
+                    };
+                    self.text.push_str("\u{fffd}");
+                    bytes = &rest[n_wrong..];
+                }
+            }
+        }
+    }
+
     fn check_limit(&mut self, unread_bytes: usize) -> Result<(), EventTooLong> {
         if unread_bytes + self.data.len() <= self.max_event_bytes {
             return Ok(());
         }
         let failure = EventTooLong { limit_bytes: self.max_event_bytes };
         self.failed = Some(failure);
-        self.bytes = Vec::new();
+        self.copy_values();
+        self.data = Value::default();
+        self.text = String::new();
         self.line_start = 0;
         self.searched = 0;
-        self.data = String::new();
         Err(failure)
     }
 
-    /// Where in `bytes` the next whole line stands, without its end.
+    /// The text is about to be another.
+    fn copy_values(&mut self) {
+        for value in [&mut self.event_type, &mut self.data, &mut self.last_event_id_buffer, &mut self.last_event_id] {
+            value.copy_from(&self.text);
+        }
+    }
+
+    /// Where in `text` the next whole line stands, without its end.
+    #[inline]
     fn next_line(&mut self) -> Option<(usize, usize)> {
-        self.skip_byte_order_mark()?;
-        if self.after_cr && self.line_start < self.bytes.len() {
+        self.skip_byte_order_mark();
+        let bytes = self.text.as_bytes();
+        if self.after_cr && self.line_start < bytes.len() {
             self.after_cr = false;
-            if self.bytes[self.line_start] == b'\n' {
+            if bytes[self.line_start] == b'\n' {
                 self.line_start += 1;
                 self.searched = self.line_start;
             }
         }
-        let unsearched = &self.bytes[self.searched..];
-        let Some(offset) = unsearched.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
-            self.searched = self.bytes.len();
+        let Some(offset) = line_end(&bytes[self.searched..]) else {
+            self.searched = bytes.len();
             return None;
         };
         let line = (self.line_start, self.searched + offset);
-        self.after_cr = unsearched[offset] == b'\r';
+        self.after_cr = bytes[line.1] == b'\r';
         self.line_start = line.1 + 1;
         self.searched = self.line_start;
         Some(line)
     }
 
     /// [spec] "Parsing an event stream": one leading U+FEFF is ignored, no other is.
-    /// `None` while the bytes so far may still become one.
-    fn skip_byte_order_mark(&mut self) -> Option<()> {
-        const MARK: &[u8] = "\u{feff}".as_bytes();
-        if self.bom == ByteOrderMark::MayCome {
-            if self.bytes.len() < MARK.len() && MARK.starts_with(&self.bytes) {
-                return None;
-            }
-            if self.bytes.starts_with(MARK) {
+    fn skip_byte_order_mark(&mut self) {
+        const MARK: &str = "\u{feff}";
+        if self.bom == ByteOrderMark::MayCome && !self.text.is_empty() {
+            if self.text.starts_with(MARK) {
                 self.line_start = MARK.len();
-                self.searched = MARK.len();
+                self.searched = self.line_start;
             }
             self.bom = ByteOrderMark::Past;
         }
-        Some(())
     }
 
     /// [spec] "Interpreting an event stream": process the line, then the field.
+    #[inline]
     fn read_line(&mut self, start: usize, end: usize) {
-        let line = &self.bytes[start..end];
-        let (name, value) = match line.iter().position(|byte| *byte == b':') {
-            Some(colon) => {
-                let value = &line[colon + 1..];
-                (&line[..colon], value.strip_prefix(b" ").unwrap_or(value))
-            }
-            None => (line, &[][..]),
-        };
+        let line = &self.text.as_bytes()[start..end];
+        let name_bytes = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+        let (name, rest) = line.split_at(name_bytes);
+        let ignored_bytes = if rest.starts_with(b": ") { 2 } else { rest.len().min(1) };
+        let start = start + name_bytes + ignored_bytes;
+        let value = &rest[ignored_bytes..];
         match name {
             b"data" => {
                 if self.has_data {
-                    self.data.push('\n');
+                    self.data.append_line(&self.text, start, end);
+                } else {
+                    self.data.stand(start, end);
                 }
                 self.has_data = true;
-                push(&mut self.data, value);
             }
-            b"event" => replace(&mut self.event_type, value),
-            b"id" if !value.contains(&0) => replace(&mut self.last_event_id_buffer, value),
+            b"event" => self.event_type.stand(start, end),
+            b"id" if value.iter().all(|byte| *byte != 0) => self.last_event_id_buffer.stand(start, end),
             b"retry" => self.retry = milliseconds(value).or(self.retry),
             // A comment has the empty name.
             _ => {}
@@ -291,8 +366,9 @@ impl Decoder {
     }
 
     /// [spec] "Dispatch the event". Whether there is one.
+    #[inline]
     fn dispatch(&mut self) -> bool {
-        self.last_event_id.clone_from(&self.last_event_id_buffer);
+        self.last_event_id.assign(&self.last_event_id_buffer);
         self.dispatched = self.has_data;
         if !self.has_data {
             self.forget_event();
@@ -300,30 +376,83 @@ impl Decoder {
         self.dispatched
     }
 
+    #[inline]
     fn forget_event(&mut self) {
-        self.event_type.clear();
+        self.event_type.forget();
+        self.data.forget();
         self.has_data = false;
-        // One large event is no reason to keep its memory for as long as the stream is open.
-        if self.data.capacity() > KEPT_BYTES {
-            self.data = String::new();
+    }
+}
+
+impl Value {
+    #[inline]
+    fn of<'a>(&'a self, text: &'a str) -> &'a str {
+        if self.is_copy { &self.copy } else { text.get(self.start..self.end).unwrap_or_default() }
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        if self.is_copy { self.copy.len() } else { self.end - self.start }
+    }
+
+    /// It is what stands there.
+    #[inline]
+    fn stand(&mut self, start: usize, end: usize) {
+        (self.start, self.end, self.is_copy) = (start, end, false);
+    }
+
+    /// It no longer stands in the text, which will be another.
+    fn copy_from(&mut self, text: &str) {
+        if !self.is_copy {
+            self.copy.clear();
+            self.copy.push_str(text.get(self.start..self.end).unwrap_or_default());
+            self.is_copy = true;
         }
-        self.data.clear();
+    }
+
+    fn append_line(&mut self, text: &str, start: usize, end: usize) {
+        self.copy_from(text);
+        self.copy.push_str("\n");
+        self.copy.push_str(text.get(start..end).unwrap_or_default());
+    }
+
+    #[inline]
+    fn assign(&mut self, other: &Self) {
+        (self.start, self.end, self.is_copy) = (other.start, other.end, other.is_copy);
+        if other.is_copy {
+            self.copy.clone_from(&other.copy);
+        }
+    }
+
+    #[inline]
+    fn forget(&mut self) {
+        self.stand(0, 0);
+        if self.copy.capacity() > KEPT_BYTES {
+            self.copy = String::new();
+        }
     }
 }
 
-/// Puts a value in the place of the one before.
-fn replace(text: &mut String, value: &[u8]) {
-    text.clear();
-    push(text, value);
-}
-
-/// [spec] "UTF-8 decode": what is not UTF-8 is replaced.
-fn push(text: &mut String, value: &[u8]) {
-    match core::str::from_utf8(value) {
-        // Several times as fast as looking for what to replace.
-        Ok(value) => text.push_str(value),
-        Err(_) => text.push_str(&String::from_utf8_lossy(value)),
+/// Where the first line of these bytes ends. Eight bytes at a time: this is where a decoder spends its time.
+#[inline]
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    const LOW_BITS: u64 = u64::MAX / 0xff;
+    const HIGH_BITS: u64 = LOW_BITS << 7;
+    // Marks the high bit of the first byte that is this one; behind that it may mark others, too.
+    let marks = |word: u64, byte: u8| {
+        let differences = word ^ (LOW_BITS * u64::from(byte));
+        differences.wrapping_sub(LOW_BITS) & !differences & HIGH_BITS
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = marks(word, b'\n') | marks(word, b'\r');
+        if found != 0 {
+            return Some(8 * i + found.trailing_zeros() as usize / 8);
+        }
     }
+    let in_rest = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+    Some(8 * words.len() + in_rest)
 }
 
 /// ASCII digits and nothing else. A number that is too large to count is the longest span there is.
@@ -333,4 +462,28 @@ fn milliseconds(value: &[u8]) -> Option<Duration> {
     }
     let digits = core::str::from_utf8(value).ok()?;
     Some(Duration::from_millis(digits.parse().unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_line_ends_where_its_first_end_stands() {
+        // All that could be taken for an end, and what a neighbour could make of it.
+        for filler in [b'a', b'\t', 0x0b, 0x0c, 0x0e, 0x8a, 0x8d, 0xff, 0] {
+            for n_before in 0..20 {
+                for end in [b'\n', b'\r'] {
+                    let mut bytes = vec![filler; n_before];
+                    assert_eq!(line_end(&bytes), None);
+                    bytes.push(end);
+                    assert_eq!(line_end(&bytes), Some(n_before), "{bytes:?}");
+                    bytes.extend([filler, b'\r', b'\n', filler, filler, filler, filler, filler, filler, filler]);
+                    assert_eq!(line_end(&bytes), Some(n_before), "{bytes:?}");
+                }
+            }
+        }
+    }
 }

@@ -30,7 +30,8 @@ fn checks() -> Result<Vec<(&'static str, Command)>> {
         ("lints", lints(cargo("clippy"), &["--workspace", "--all-targets"])),
         ("lints of the client for wasm32", {
             let toolchain = Toolchain::for_wasm()?;
-            lints(toolchain.cargo("clippy"), &["--package", "heartwire-client-wasm", "--all-targets"])
+            let packages = ["--package", "heartwire-client-wasm", "--package", "heartwire-client-frames"];
+            lints(toolchain.cargo("clippy"), &[&packages[..], &["--all-targets"]].concat())
         }),
         ("documentation", documentation()),
     ];

@@ -19,8 +19,11 @@ pub(crate) fn build() -> Result<()> {
     setup::node_modules()?;
     let toolchain = Toolchain::for_client()?;
 
-    let module = compile(toolchain, &settings)?;
-    shrink(&module, &settings)?;
+    for module in [Module::Client, Module::LeanClient, Module::Frames] {
+        let compiled = compile(toolchain, &settings, module)?;
+        shrink(&compiled, &settings, module)?;
+    }
+    tell_compiler(toolchain)?;
     let tarball = package()?;
     assemble_pages(&tarball)
 }
@@ -35,32 +38,64 @@ fn package_folder() -> PathBuf {
     tree::at("client-wasm/js")
 }
 
+/// The modules in the package.
+#[derive(Clone, Copy)]
+enum Module {
+    Client,
+    /// That of `heartwire/lean`.
+    LeanClient,
+    /// What opens frames.
+    Frames,
+}
+
+impl Module {
+    fn file_name(self) -> &'static str {
+        match self {
+            Self::Client => "heartwire.wasm",
+            Self::LeanClient => "heartwire.lean.wasm",
+            Self::Frames => "heartwire.frames.wasm",
+        }
+    }
+}
+
 /// The module as rustc makes it.
-fn compile(toolchain: Toolchain, settings: &Settings) -> Result<PathBuf> {
+fn compile(toolchain: Toolchain, settings: &Settings, module: Module) -> Result<PathBuf> {
     let Settings { cargo: what, .. } = settings;
+    let (package, features): (_, &[&str]) = match module {
+        Module::Client => (&what.package, &[]),
+        Module::LeanClient => (&what.package, &["--no-default-features"]),
+        Module::Frames => (&what.frames, &[]),
+    };
     let mut cargo = toolchain.cargo_build_small();
-    cargo.args(["--lib", "--package", &what.package, "--profile", &what.profile]);
+    cargo.args(["--lib", "--package", package, "--profile", &what.profile]).args(features);
     shell::run("building the client (a minute the first time)", &mut cargo)?;
-    let file = format!("{}.wasm", what.package.replace('-', "_"));
+    let file = format!("{}.wasm", package.replace('-', "_"));
     Ok(toolchain.output(&what.profile).join(file))
 }
 
 /// The small module, into the package's `generated/`.
-fn shrink(module: &Path, settings: &Settings) -> Result<()> {
+fn shrink(compiled: &Path, settings: &Settings, module: Module) -> Result<()> {
     let generated = package_folder().join("generated");
-    let inputs = [module.to_owned(), tree::at("wasm-pack.toml"), tree::at("package-lock.json")];
-    let output = generated.join("heartwire.wasm");
-    when_changed("module", &inputs, std::slice::from_ref(&output), || {
+    let inputs = [compiled.to_owned(), tree::at("wasm-pack.toml"), tree::at("package-lock.json")];
+    let output = generated.join(module.file_name());
+    when_changed(module.file_name(), &inputs, std::slice::from_ref(&output), || {
         make_folder(&generated)?;
         let mut shrink = Command::new(tree::node_tool("wasm-opt"));
         shrink
             .args(&settings.wasm_opt.flags)
             .args(settings.wasm_opt.features.iter().map(|feature| format!("--enable-{feature}")))
-            .arg(module)
+            .arg(compiled)
             .arg("-o")
             .arg(&output);
         shell::run("making the module smaller", &mut shrink).map(drop)
     })
+}
+
+/// Which compiler it was, for the package's `provenance.json`.
+fn tell_compiler(toolchain: Toolchain) -> Result<()> {
+    let version = toolchain.rustc_version().context("rustc does not tell its version")?;
+    let path = package_folder().join("generated/rustc.txt");
+    fs::write(&path, version).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Bundles the package and packs it; the answer is the tarball.

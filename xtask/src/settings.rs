@@ -23,6 +23,8 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cargo {
     pub(crate) package: String,
+    /// The package of what opens frames.
+    pub(crate) frames: String,
     pub(crate) profile: String,
 }
 

@@ -113,6 +113,7 @@ fn native() -> Result<Tally> {
 fn wasm() -> Result<Tally> {
     let mut cargo = wasm_tests()?;
     cargo.args(["--package", "heartwire-protocol", "--package", "heartwire-client-wasm"]);
+    cargo.args(["--package", "heartwire-client-frames"]);
     suite("testing as wasm in Node", cargo.env("WASM_BINDGEN_TEST_ONLY_NODE", "1"))
 }
 

@@ -81,13 +81,21 @@ impl Toolchain {
         Self::for_wasm()
     }
 
-    /// Whether the compiler came with the source of its standard library.
-    pub(crate) fn has_library_source(self) -> bool {
-        let mut rustc = match self {
+    fn rustc(self) -> Command {
+        match self {
             Self::Ours => our_rustc(),
             Self::Debian => debian_rustc(),
-        };
-        let sysroot = shell::ask(rustc.args(["--print", "sysroot"]));
+        }
+    }
+
+    /// What the compiler says of itself, in one line.
+    pub(crate) fn rustc_version(self) -> Option<String> {
+        shell::ask(self.rustc().arg("--version"))
+    }
+
+    /// Whether the compiler came with the source of its standard library.
+    pub(crate) fn has_library_source(self) -> bool {
+        let sysroot = shell::ask(self.rustc().args(["--print", "sysroot"]));
         sysroot.is_some_and(|sysroot| Path::new(&sysroot).join("lib/rustlib/src/rust/library/Cargo.lock").exists())
     }
 

@@ -4,6 +4,7 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { ALPHABET, embed } from '../embed.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const wasm = join(here, '../generated/heartwire.wasm');
@@ -19,6 +20,8 @@ const PAGE = `<!doctype html>
 </script>
 `;
 
+const frames = await readFile(join(here, '../generated/heartwire.frames.wasm'));
+
 /** The suite with all that it imports, as one module. */
 const bundle = (outfile) =>
   build({
@@ -27,7 +30,7 @@ const bundle = (outfile) =>
     bundle: true,
     format: 'esm',
     target: 'es2022',
-    define: { LEAN: 'false' },
+    define: { LEAN: 'false', FRAMES_WASM: JSON.stringify(embed(frames)), ALPHABET: JSON.stringify(ALPHABET) },
     logLevel: 'warning',
   });
 

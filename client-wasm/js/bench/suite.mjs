@@ -109,9 +109,21 @@ async function toFrame(text) {
 const fromBase64 = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
 async function openOurs(module, frames) {
-  const connection = await connect(module, take, 'fetch');
+  let begin;
+  const begun = new Promise((resolve) => {
+    begin = resolve;
+  });
+  const deliver = (...event) => {
+    take(...event);
+    begin();
+  };
+  const connection = await connect(module, deliver, 'fetch');
   // As on the wire: the decoder's share and the machine's are in it.
-  const pieces = frames.map((frame, i) => encode(`event: token+gzip\nid: a-${i + 1}\ndata: ${frame}\n\n`));
+  const piece = (frame, i) => encode(`event: token+gzip\nid: a-${i}\ndata: ${frame}\n\n`);
+  const pieces = frames.map((frame, i) => piece(frame, i + 2));
+  // The first one loads what opens them.
+  connection.chunk(1, piece(frames[0], 1));
+  await begun;
   return () => {
     for (const piece of pieces) {
       connection.chunk(1, piece);

@@ -39,7 +39,8 @@ export const enum Told {
   AskHealth,
   Deliver,
   Slice,
-  Opened,
+  Copy,
+  Frame,
   Control,
   State,
   Heartbeat,
@@ -52,7 +53,7 @@ export const enum Told {
 export const enum Setting {
   Seed,
   Resume,
-  MaxFrameBytes,
+  Frames,
   Enabled,
   Polling,
   HeartbeatTimeout,
@@ -74,17 +75,20 @@ export const enum Resume {
   After,
 }
 
-/** What an instance exports. Each function is explained in `client-wasm/src/lib.rs`. */
-export type Exports = {
+/** How texts are read and written in the memory of an instance. */
+export type TextExports = {
   readonly memory: WebAssembly.Memory;
   room(nBytes: number): number;
+  text(): number;
+  text_bytes(): number;
+};
+
+/** What an instance exports. Each function is explained in `client-wasm/src/border.rs`. */
+export type Exports = TextExports & {
   set(setting: Setting, value: number): void;
   handle(happening: Happening, link: number, number: number, other: number, now: number): void;
   next(): Told;
-  number(index: number): number;
-  text(): number;
-  text_bytes(): number;
-  open_frame(): number;
+  numbers(): number;
   last_event_id(): void;
   deadline(): number;
   counter(index: number): number;
@@ -93,8 +97,23 @@ export type Exports = {
 /** What ends each text but the last, where a message has several. */
 export const END_OF_TEXT = '\0';
 
+/** As many numbers belong to what is told as one has at the most. */
+const N_NUMBERS = 6;
+
+/** Gives the numbers that belong to what was told last. */
+export function numbers({ memory, numbers }: Exports) {
+  let told = new Float64Array();
+  return (): Float64Array => {
+    // The memory may have grown, which leaves the view of it empty.
+    if (!told.length) {
+      told = new Float64Array(memory.buffer, numbers() >>> 0, N_NUMBERS);
+    }
+    return told;
+  };
+}
+
 /** Texts to and from an instance. */
-export function texts({ memory, room, text, text_bytes }: Exports) {
+export function texts({ memory, room, text, text_bytes }: TextExports) {
   const encoder = new TextEncoder();
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 

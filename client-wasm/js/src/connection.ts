@@ -1,13 +1,15 @@
 /**
- * A connection to the server that works at once: what is asked of it before its engine is loaded is remembered.
- * It sends the requests of its engine.
+ * A connection to the server that works at once, and outlives the instance of the WebAssembly that it runs in: what is
+ * asked of it while there is none is remembered. It sends the requests of its engine.
+ *
+ * A trap, which should never be, leaves an instance in no state to go on with: another one goes on after the last event.
  */
 
+import { driver } from './driver.js';
 import type { Connection, Engine, Sink } from './engine.js';
 import { Fare } from './life.js';
 import { load } from './load.js';
 import type { CheckedOptions } from './options.js';
-import { passThrough } from './pass-through.js';
 import { sender } from './request.js';
 
 /** What a connection has for whoever made it. */
@@ -20,10 +22,16 @@ export type Listener = Pick<Sink, 'forward' | 'deliver' | 'heartbeat' | 'gap' | 
 };
 
 export function connect(url: string, options: CheckedOptions, listener: Listener): Connection {
+  const { baseReconnectDelay = 1_000, maxReconnectDelay = 30_000 } = options;
+  let { enabled = true, lastEventId } = options;
+  /** `undefined` until an engine is loaded, between two of them, and at the end. */
   let connection: Connection | undefined;
-  let closed = false;
+  let counters: ArrayLike<number> = [];
   let started = false;
-  let enabled = options.enabled ?? true;
+  /** The page wants no more. */
+  let closing = false;
+  let closed = false;
+  let crashes = 0;
   const types = new Set<string>();
   const fare = new Fare();
   /** The HTTP status of the answer that is being taken in. */
@@ -45,7 +53,13 @@ export function connect(url: string, options: CheckedOptions, listener: Listener
     ...listener,
     state: (state, attempt, delay, reason) => {
       if (state === 'closed' && reason !== 'switched-off') {
-        connection &&= epitaph(connection);
+        closed = true;
+        // The engine has to go, and the memory of its instance, though the page may hold the stream for long.
+        if (connection) {
+          lastEventId = connection.lastEventId();
+          counters = connection.counters();
+          connection = undefined;
+        }
       }
       listener.state(state, attempt, delay, reason, status);
     },
@@ -57,21 +71,47 @@ export function connect(url: string, options: CheckedOptions, listener: Listener
     if (closed) {
       return;
     }
-    const made = engine(url, options, sink);
+    const made = engine(url, { ...options, enabled, lastEventId }, sink);
     connection = made;
     types.forEach((type) => made.listen(type));
     fare.tell(made);
-    made.setEnabled(enabled);
     if (started) {
       made.start();
     }
   };
-  load().then(begin, (failure: unknown) => {
+
+  const broke = (resumeAt: string, failure: unknown) => {
+    connection = undefined;
+    if (closing) {
+      close();
+      return;
+    }
+    console.error('heartwire: the WebAssembly failed, and is made anew', failure);
+    lastEventId = resumeAt || lastEventId;
+    // Should it be an event that is too much for the WebAssembly, it will be so again.
+    const delay = Math.min(baseReconnectDelay * 2 ** crashes, maxReconnectDelay) * (0.5 + Math.random() / 2);
+    crashes += 1;
+    sink.state('waiting', crashes, delay, 'crashed');
+    setTimeout(() => void run((failed) => broke('', failed)), delay);
+  };
+
+  const close = () => {
+    closing = true;
+    if (connection) {
+      connection.close();
+    } else if (!closed) {
+      sink.state('closed', 0, 0, 'by-page');
+    }
+  };
+
+  const run = (failed: (failure: unknown) => void) => load().then((instance) => begin(driver(instance, broke)), failed);
+
+  void run((failure) => {
     if (options.fetch) {
-      listener.state('closed', 0, 0, 'no-webassembly', null);
+      sink.state('closed', 0, 0, 'no-webassembly');
     } else {
       warn(failure);
-      begin(passThrough);
+      void import('./pass-through.js').then(({ passThrough }) => begin(passThrough), () => sink.state('closed', 0, 0, 'no-webassembly'));
     }
   });
 
@@ -92,34 +132,9 @@ export function connect(url: string, options: CheckedOptions, listener: Listener
       fare.note(what);
       connection?.life?.(what);
     },
-    close() {
-      closed = true;
-      if (connection) {
-        connection.close();
-      } else {
-        listener.state('closed', 0, 0, 'by-page', null);
-      }
-    },
-    lastEventId: () => connection?.lastEventId() ?? options.lastEventId ?? '',
-    counters: () => connection?.counters() ?? [],
-  };
-}
-
-/**
- * What stands for a connection that is over for good. The connection itself has to go: it holds its listener
- * from within WebAssembly, where the garbage collector does not see that the two hold but each other.
- */
-function epitaph(connection: Connection): Connection {
-  const lastEventId = connection.lastEventId();
-  const counters = connection.counters();
-  const nothing = () => {};
-  return {
-    start: nothing,
-    listen: nothing,
-    setEnabled: nothing,
-    close: nothing,
-    lastEventId: () => lastEventId,
-    counters: () => counters,
+    close,
+    lastEventId: () => connection?.lastEventId() ?? lastEventId ?? '',
+    counters: () => connection?.counters() ?? counters,
   };
 }
 

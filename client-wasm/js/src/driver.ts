@@ -10,12 +10,16 @@
 
 import { addresses } from './address.js';
 import { isCount, isGap, isPollAnswer, isRefusal, isText, type Refusal } from './answers.js';
-import { type Exports, END_OF_TEXT, Happening, Resume, Setting, texts, Told } from './border.js';
+import { type Exports, END_OF_TEXT, Happening, numbers, Resume, Setting, texts, Told } from './border.js';
 import { Clock } from './clock.js';
 import { COUNTERS, type Engine } from './engine.js';
 import type { GapReason, State, StateDetail } from './events.js';
 import type { Life } from './life.js';
-import { openSource } from './source.js';
+import type { Opener } from './frames.js';
+import { FRAME_SUFFIX, openSource } from './source.js';
+
+/** Whether this is `heartwire/lean`, which has no polling and no shared streams. */
+declare const LEAN: boolean;
 
 /** `setTimeout` counts in 32 bits, and fires at once when asked for more. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
@@ -67,7 +71,9 @@ interface Open {
 export const driver =
   (instance: Exports, broke: (lastEventId: string, failure: unknown) => void): Engine =>
   (url, options, sink) => {
-    const { number, set } = instance;
+    const { set } = instance;
+    const figures = numbers(instance);
+    const number = (index: number) => figures()[index]!;
     const { read, write, writeText } = texts(instance);
     const { compression = true, withCredentials = false, fetch: overFetch } = options;
     const address = addresses(url, compression);
@@ -76,6 +82,8 @@ export const driver =
     let hidden = false;
     const inbox: (() => void)[] = [];
     let busy = false;
+    /** What opens frames is being loaded, and everything waits for the first of them. */
+    let loading = false;
     let closed = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let timerAt = Infinity;
@@ -87,11 +95,15 @@ export const driver =
     let health: Open | undefined;
     /** Gives the page the event that was just handed in. */
     let deliver = () => {};
+    /** Opens frames, once the first of them has had it loaded. */
+    let open: Opener | undefined;
+    let [nFrames, nBadFrames, nBytesSaved] = [0, 0, 0];
     /** The text of the events of the last piece of a stream; it crosses the border at most once. */
     let batch: string | undefined;
+    let lastType = '';
     /** Why the last stream or poll was refused: each reason is told once. */
     let lastRefusal: string | undefined;
-    /** The id of what the page was given last, or told of: where a new instance would have to go on, should this one fail. */
+    /** The id of what the page was given last, or told of. The machine may be further, by what waits to be given. */
     let lastId = options.lastEventId || (options.from ? '' : address.lastEventId);
     let broken = false;
 
@@ -130,13 +142,16 @@ export const driver =
       attempt(run);
     };
 
+    /** Whether everything has to wait. A page that closes does not. */
+    const waits = () => loading && !closed;
+
     const run = () => {
-      if (busy) {
+      if (busy || waits()) {
         return;
       }
       busy = true;
       perform();
-      for (let arrival; (arrival = inbox.shift()); ) {
+      for (let arrival; !waits() && (arrival = inbox.shift()); ) {
         look();
         arrival();
         perform();
@@ -149,6 +164,12 @@ export const driver =
       if (!closed) {
         sink.error(code, message);
       }
+    };
+
+    /** The page has had everything up to where the machine would go on. */
+    const reach = () => {
+      instance.last_event_id();
+      lastId = read() || lastId;
     };
 
     /** Hands in a control event, if it is what the protocol says. */
@@ -179,7 +200,7 @@ export const driver =
         trouble('bad-control', 'a control event cannot be read');
         return;
       }
-      lastId = id || lastId;
+      reach();
     };
 
     const event = (link: number, id: string, then: () => void) => {
@@ -189,14 +210,47 @@ export const driver =
     };
 
     const openFrame = (type: string, data: string, id: string) => {
-      writeText(data);
-      const isOpen = instance.open_frame();
-      const text = read();
-      if (isOpen) {
-        sink.deliver(type, text, id);
-      } else {
-        trouble('bad-frame', text);
+      if (!open) {
+        loading = true;
+        const goOn = (act: () => void) =>
+          attempt(() => {
+            loading = false;
+            busy = true;
+            act();
+            busy = false;
+            run();
+          });
+        import('./frames.js')
+          .then(({ opener }) => opener())
+          .then(
+            (loaded) => {
+              open = loaded;
+              goOn(() => openFrame(type, data, id));
+            },
+            () => goOn(() => badFrame(id, 'what opens frames cannot be loaded')),
+          );
+        return;
       }
+      const [isOpen, text, nBytes] = open(data, options.maxFrameBytes ?? 0);
+      if (!isOpen) {
+        badFrame(id, text);
+      } else if (!closed) {
+        nFrames += 1;
+        nBytesSaved += nBytes - data.length;
+        give(type.slice(0, -FRAME_SUFFIX.length), text, id);
+      }
+    };
+
+    /** It counts as seen: it would be no better another time. */
+    const badFrame = (id: string, why: string) => {
+      lastId = id || lastId;
+      nBadFrames += 1;
+      trouble('bad-frame', why);
+    };
+
+    const give = (type: string, data: string, id: string) => {
+      lastId = id || lastId;
+      sink.deliver(type, data, id);
     };
 
     const lost = (link: number) => handle(Happening.Lost, link, 0, NaN);
@@ -216,6 +270,7 @@ export const driver =
         if (gap) {
           writeText('', gap.from ?? '', gap.to, gap.reason);
           handle(Happening.Gap, link);
+          reach();
           perform();
         }
         for (const { id, type, data } of events) {
@@ -223,12 +278,12 @@ export const driver =
           if (closed) {
             return;
           }
-          event(link, id, () => sink.deliver(type, data, id));
+          event(link, id, () => give(type, data, id));
           perform();
         }
         writeText(cursor);
         handle(Happening.PollDone, link);
-        lastId = cursor;
+        reach();
         return;
       }
       handle(Happening.PollFailed, link, retryAfter);
@@ -240,6 +295,7 @@ export const driver =
       }
     };
 
+    /** The end of a request. */
     const answered = (link: number, status: number, retryAfter: number, answer: unknown) => {
       const isGood = status >= 200 && status < 300;
       if (link === stream?.link) {
@@ -248,6 +304,8 @@ export const driver =
         handle(Happening.Lost, link, status, retryAfter);
         perform();
         refused(refusal);
+      } else if (LEAN) {
+        // Nothing else was asked.
       } else if (link === poll?.link) {
         polled(link, isGood, retryAfter, answer);
       } else if (link === health?.link) {
@@ -264,8 +322,12 @@ export const driver =
 
     /** Does all that is to be done by now. */
     const perform = () => {
-      for (let told; (told = instance.next()); ) {
-        act(told);
+      for (let told; !waits() && (told = instance.next()); ) {
+        if (told === Told.Slice) {
+          giveSlice();
+        } else {
+          act(told);
+        }
       }
     };
 
@@ -282,16 +344,20 @@ export const driver =
           }
           break;
         case Told.Poll:
-          poll?.close();
-          poll = send(link, address.poll(number(1), read(), number(2)), false);
+          if (!LEAN) {
+            poll?.close();
+            poll = send(link, address.poll(number(1), read(), number(2)), false);
+          }
           break;
         case Told.CancelPoll:
           poll?.close();
           poll = undefined;
           break;
         case Told.AskHealth:
-          health?.close();
-          health = send(link, address.health(), false);
+          if (!LEAN) {
+            health?.close();
+            health = send(link, address.health(), false);
+          }
           break;
         case Told.State: {
           const state = STATES[number(0)]!;
@@ -304,6 +370,18 @@ export const driver =
           if (!closed) {
             tell(told);
           }
+      }
+    };
+
+    /** Most of what is to be done, once a stream comes by fetch. */
+    const giveSlice = () => {
+      if (!closed) {
+        const text = (batch ??= read());
+        const at = figures();
+        if (at[1]) {
+          lastType = text.slice(at[0], at[1]);
+        }
+        give(lastType, text.slice(at[2], at[3]), text.slice(at[4], at[5]));
       }
     };
 
@@ -322,14 +400,16 @@ export const driver =
         const [code, message] = read().split(END_OF_TEXT);
         sink.error(code!, message!);
       } else {
-        const text = told === Told.Opened ? read() : (batch ??= read());
-        const [typeEnd, dataEnd] = [number(1), number(2)];
-        const [type, data, id] = [text.slice(number(0), typeEnd), text.slice(typeEnd, dataEnd), text.slice(dataEnd, number(3))];
+        const text = read();
+        const part = (index: number) => text.slice(number(index), number(index + 1));
+        const [type, data, id] = [part(0), part(2), part(4)] as const;
         if (told === Told.Control) {
           control(stream!.link, type, data, id);
+        } else if (told === Told.Frame) {
+          openFrame(type, data, id);
         } else {
-          lastId = id || lastId;
-          sink.deliver(type, data, id);
+          lastType = type;
+          give(type, data, id);
         }
       }
     };
@@ -344,8 +424,14 @@ export const driver =
           opened: () => take(() => handle(Happening.Opened, link)),
           lost: () => take(() => lost(link)),
           control: ({ type, data, lastEventId }) => take(() => control(link, type, data, lastEventId)),
-          event: (message) => take(() => event(link, message.lastEventId, () => sink.forward(message))),
-          frame: (type, { data, lastEventId }) => take(() => event(link, lastEventId, () => openFrame(type, data, lastEventId))),
+          event: (message) =>
+            take(() =>
+              event(link, message.lastEventId, () => {
+                lastId = message.lastEventId || lastId;
+                sink.forward(message);
+              }),
+            ),
+          frame: ({ type, data, lastEventId }) => take(() => event(link, lastEventId, () => openFrame(type, data, lastEventId))),
         });
         types.forEach(source.listen);
         stream = { link, close: source.close };
@@ -392,9 +478,7 @@ export const driver =
     set(Setting.Enabled, Number(options.enabled ?? true));
     set(Setting.Polling, Number(options.polling ?? true));
     set(Setting.RenewsToken, Number(options.renewsToken));
-    if (!compression || options.maxFrameBytes) {
-      set(Setting.MaxFrameBytes, compression ? options.maxFrameBytes! : 0);
-    }
+    set(Setting.Frames, Number(compression));
     for (const [i, name] of NUMBERS.entries()) {
       const value = options[name];
       if (value != null) {
@@ -439,14 +523,7 @@ export const driver =
           handle(Happening.Chunk, link);
         }),
       done: (link, status, retryAfter, answer) => take(() => answered(link, status, retryAfter, answer)),
-      lastEventId() {
-        let id = lastId;
-        attempt(() => {
-          instance.last_event_id();
-          id = read();
-        });
-        return id;
-      },
-      counters: () => COUNTERS.map((_, i) => instance.counter(i)),
+      lastEventId: () => lastId,
+      counters: () => [...COUNTERS.slice(0, -3).map((_, i) => instance.counter(i)), nFrames, nBadFrames, nBytesSaved],
     };
   };

@@ -1,15 +1,13 @@
-/** The WebAssembly inside the script, as `embed.mjs` has written it when the package was built. */
+/** WebAssembly inside a script, as `embed.mjs` has written it when the package was built. */
 
-declare const EMBEDDED_WASM: string;
 declare const ALPHABET: string;
 
 /** So many characters announce a byte that one alone cannot tell. */
 const PAGES = 2;
 
-/** The module's bytes. */
-export function embedded(): Uint8Array<ArrayBuffer> {
-  // Once each, since the build puts the text itself in the place of its name.
-  const text = EMBEDDED_WASM;
+/** The bytes of a module that is written as this text. */
+export function embedded(text: string): Uint8Array<ArrayBuffer> {
+  // Once, since the build puts the text itself in the place of its name.
   const alphabet = ALPHABET;
   const bytes = new Uint8Array(text.length);
   let n = 0;

@@ -6,16 +6,18 @@
 
 import { connect, type Listener as Hearer } from './connection.js';
 import { reader } from './data.js';
-import { embedded } from './embedded.js';
 import { type Connection, COUNTERS } from './engine.js';
 import { type EventStreamEventMap, ExpiringEvent, GapEvent, HeartbeatEvent, type State, type StateDetail, StateEvent, StreamErrorEvent } from './events.js';
 import { KeptPlace } from './kept-place.js';
 import { type Life, watchLife } from './life.js';
+import { embeddedModule } from './load.js';
 import type { Metrics } from './metrics.js';
 import { type CheckedOptions, type EventStreamOptions, check } from './options.js';
 import type { DataOf, EventOf, StreamEvent, TypedMessageEvent, TypeOf } from './types.js';
 import { iterate, once } from './waiting.js';
 import { watch } from './watch.js';
+
+declare const LEAN: boolean;
 
 const CONNECTING = 0;
 const OPEN = 1;
@@ -361,7 +363,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
 
   async #connect(): Promise<void> {
     // Most pages do without: who shares loads what that takes.
-    const make = this.#options.shared ? await (await import('./shared/share.js')).share(connect, embedded, this.url, this.#options) : connect;
+    const make = !LEAN && this.#options.shared ? await (await import('./shared/share.js')).share(connect, embeddedModule, this.url, this.#options) : connect;
     if (this.#closed) {
       return;
     }

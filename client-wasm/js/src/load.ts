@@ -2,11 +2,14 @@
 
 import type { Exports } from './border.js';
 import { embedded } from './embedded.js';
-import type { Engine } from './engine.js';
-import { lasting } from './lasting.js';
 
 /** Where the WebAssembly comes from: an address, its bytes, a response that brings it or will, or the compiled module. */
 export type WasmSource = string | URL | Request | Response | Promise<Response> | BufferSource | WebAssembly.Module;
+
+declare const EMBEDDED_WASM: string;
+
+/** The bytes of the module inside this script. */
+export const embeddedModule = (): Uint8Array<ArrayBuffer> => embedded(EMBEDDED_WASM);
 
 let loading: Promise<WebAssembly.Module> | undefined;
 
@@ -20,19 +23,15 @@ export function loadModule(source?: WasmSource): Promise<WebAssembly.Module> {
 }
 
 /**
- * An engine for one connection, in an instance of its own: what fails in there takes no other stream with it, and
- * its memory goes when the stream does.
+ * An instance for one connection: what fails in there takes no other stream with it, and its memory goes when the
+ * stream does.
  */
-export async function load(): Promise<Engine> {
-  return lasting(await instance(), instance);
-}
-
-async function instance(): Promise<Exports> {
+export async function load(): Promise<Exports> {
   const { exports } = await WebAssembly.instantiate(await loadModule());
   return exports as unknown as Exports;
 }
 
-async function compile(given: WasmSource = embedded()): Promise<WebAssembly.Module> {
+async function compile(given: WasmSource = embeddedModule()): Promise<WebAssembly.Module> {
   const source = await given;
   if (source instanceof WebAssembly.Module) {
     return source;

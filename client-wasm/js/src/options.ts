@@ -36,7 +36,7 @@ export interface EventStreamOptions<Events extends object = Record<string, strin
   clientId?: string | undefined;
   /** `false` polls and never opens a stream. Can be changed at any time: {@link EventStream.enabled}. Default `true`. */
   enabled?: boolean | undefined;
-  /** Whether polling may stand in where a stream is switched off or does not get through. Default `true`. */
+  /** Whether polling may stand in where a stream is switched off or does not get through. Default `true`; never in `heartwire/lean`. */
   polling?: boolean | undefined;
   /** Begin after the event with this id, such as one that was kept over a reload. Default: see {@link from}. */
   lastEventId?: string | null | undefined;
@@ -177,7 +177,10 @@ const isFunction = (value: unknown) => typeof value === 'function';
 const isValidator = (value: unknown) =>
   isFunction(value) || isFunction((value as { '~standard'?: { validate?: unknown } } | null | undefined)?.['~standard']?.validate);
 
+declare const LEAN: boolean;
+
 const flag: Rule = { must: 'be true or false', holds: (value) => typeof value === 'boolean' };
+const lacking: Rule = { must: 'be false, since heartwire/lean has neither polling nor shared streams', holds: (value) => value === false };
 const span = (least: number, most = Number.MAX_SAFE_INTEGER): Rule => ({
   must: `be a number of milliseconds, at least ${least}${most === LONGEST_WAIT ? ` and at most ${most}` : ''}`,
   holds: (value) => isNumber(value) && value >= least && value <= most,
@@ -207,7 +210,7 @@ const RULES: { readonly [Name in keyof Required<EventStreamOptions>]: Rule } = {
   },
   clientId: { must: 'be a text of 1 to 128 characters', holds: (value) => isText(value) && (value as string).length <= 128 },
   enabled: flag,
-  polling: flag,
+  polling: LEAN ? lacking : flag,
   lastEventId: { must: 'be an event id or null', holds: (value) => value === null || typeof value === 'string' },
   from: { must: "be 'live' or 'earliest'", holds: (value) => value === 'live' || value === 'earliest' },
   withCredentials: flag,
@@ -230,7 +233,7 @@ const RULES: { readonly [Name in keyof Required<EventStreamOptions>]: Rule } = {
   },
   lastEventIdHeader: flag,
   persist: { must: "be 'session'", holds: (value) => value === 'session' },
-  shared: flag,
+  shared: LEAN ? lacking : flag,
   identity: { must: 'be a text', holds: (value) => typeof value === 'string' },
   compression: flag,
   heartbeatTimeout: {
@@ -294,7 +297,7 @@ export function check<Events extends object>(options: EventStreamOptions<Events>
   return {
     ...Object.fromEntries(given),
     method,
-    polling: (options.polling ?? true) && isGet(method),
+    polling: !LEAN && (options.polling ?? true) && isGet(method),
     // A body would be sent once more, in the middle of what it asked for.
     renewsToken: isGet(method) && Boolean(token || typeof headers === 'function'),
     fetch: needsFetch || transport === 'fetch' || (!transport && typeof EventSource === 'undefined'),

@@ -4,7 +4,7 @@
  */
 
 /** What ends the type of a compressed event. */
-const FRAME_SUFFIX = '+gzip';
+export const FRAME_SUFFIX = '+gzip';
 
 const CONTROL_TYPES = ['connected', 'heartbeat', 'gap', 'expiring', 'closing'];
 
@@ -18,8 +18,8 @@ export interface Ear {
   control(event: MessageEvent): void;
   /** An event for the page. */
   event(event: MessageEvent): void;
-  /** A compressed event for the page, with the type that it stands for. */
-  frame(type: string, event: MessageEvent): void;
+  /** A compressed event for the page. */
+  frame(event: MessageEvent): void;
 }
 
 /** Opens a stream; `frames` says whether compressed events were asked for. Throws where there is no `EventSource`. */
@@ -35,7 +35,7 @@ export function openSource(url: string, withCredentials: boolean, frames: boolea
     } else if (CONTROL_TYPES.includes(type)) {
       ear.control(event);
     } else if (frames && type.endsWith(FRAME_SUFFIX)) {
-      ear.frame(type.slice(0, -FRAME_SUFFIX.length), event);
+      ear.frame(event);
     } else {
       ear.event(event);
     }

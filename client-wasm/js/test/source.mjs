@@ -10,7 +10,7 @@ export async function source(path) {
   try {
     const outfile = join(folder, 'module.mjs');
     const entry = fileURLToPath(new URL(`../src/${path}`, import.meta.url));
-    await build({ entryPoints: [entry], bundle: true, format: 'esm', outfile, define: { VERSION: '"test"' } });
+    await build({ entryPoints: [entry], bundle: true, format: 'esm', outfile, define: { VERSION: '"test"', LEAN: 'false' } });
     return await import(pathToFileURL(outfile));
   } finally {
     rmSync(folder, { recursive: true });

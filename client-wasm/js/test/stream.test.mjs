@@ -222,13 +222,47 @@ test('the server says why it ends a stream and when to come back', async () => {
 test('a frame arrives opened', async () => {
   const { stream, source, heard } = await opened();
   const payload = 'all work and no play '.repeat(200);
+  const arrived = next(stream, 'progress');
   source.send('progress+gzip', frame(payload), 'a-1');
+  await arrived;
   assert.deepEqual(heard, [payload]);
   assert.equal(stream.lastEventId, 'a-1');
   const { frames, badFrames, bytesSavedByFrames, payloadLength } = stream.metrics();
   assert.deepEqual([frames, badFrames, payloadLength], [1, 0, payload.length]);
-  assert.equal(bytesSavedByFrames, payload.length - frame(payload).length);
+  assert.equal(bytesSavedByFrames, Buffer.byteLength(payload) - frame(payload).length);
+  source.send('progress+gzip', frame('Z\u00e4une'), 'a-2');
+  assert.equal(heard[1], 'Z\u00e4une', 'what opens them is there');
   stream.close();
+});
+
+test('what comes while the first frame waits for what opens it comes after it', async () => {
+  const { stream, source, heard } = await opened();
+  const last = next(stream, 'progress', ({ data }) => data === 'three');
+  source.send('progress+gzip', frame('one'), 'a-1');
+  source.send('progress', 'two', 'a-2');
+  source.send('progress', 'three', 'a-3');
+  assert.deepEqual(heard, []);
+  assert.equal(stream.lastEventId, 'a-0', 'that of the page, which has had nothing yet');
+  await last;
+  assert.deepEqual(heard, ['one', 'two', 'three']);
+  stream.close();
+});
+
+test('a stream that is closed while a frame waits gives nothing more', async () => {
+  const { stream, source, heard } = await opened();
+  source.send('progress+gzip', frame('one'), 'a-1');
+  source.send('progress', 'two', 'a-2');
+  const closed = state(stream, 'closed');
+  stream.close();
+  assert.equal((await closed).reason, 'by-page');
+  assert.equal(source.readyState, 2);
+  // By now what opens frames is loaded, or will be for the next one.
+  const other = await opened();
+  const arrived = next(other.stream, 'progress');
+  other.source.send('progress+gzip', frame('of the other'), 'a-1');
+  await arrived;
+  assert.deepEqual(heard, []);
+  other.stream.close();
 });
 
 test('a bad frame is an error event, and the stream goes on', async () => {
@@ -237,7 +271,9 @@ test('a bad frame is an error event, and the stream goes on', async () => {
   stream.onerror = ({ code, message }) => errors.push([code, message]);
   source.send('progress+gzip', 'not base64!', 'a-1');
   source.send('progress+gzip', frame('x'.repeat(101)), 'a-2');
+  const arrived = next(stream, 'progress');
   source.send('progress', 'still here', 'a-3');
+  await arrived;
   assert.deepEqual(errors, [
     ['bad-frame', 'the frame is not base64'],
     ['bad-frame', 'the frame opens to more bytes than allowed'],

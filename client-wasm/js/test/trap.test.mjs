@@ -26,8 +26,8 @@ beforeEach(() => {
   memories.length = failures.length = 0;
 });
 
-/** Leaves an instance nothing that makes sense. Whatever it does next traps. */
-const corrupt = (memory) => new Uint8Array(memory.buffer).fill(0xff);
+/** Leaves an instance nothing that makes sense. Whatever it does next traps: to it, its client is in use already. */
+const corrupt = (memory) => new Uint8Array(memory.buffer).fill(1);
 
 function record(options) {
   const stream = new EventStream(URL_OF_STREAM, { ...QUICK, ...options });
@@ -62,6 +62,20 @@ test('a trap costs a try, and the stream goes on after its last event', async ()
   assert.deepEqual(story, ['connecting', 'open', 'one', 'waiting crashed', 'error crashed', 'connecting', 'open', 'three']);
   assert.equal(failures.length, 1);
   assert.equal(memories.length, 2);
+  stream.close();
+});
+
+test('after a trap no event comes again, though nothing but events came', async () => {
+  const { stream, story } = record({ from: 'earliest' });
+  const first = await made();
+  first.greet();
+  first.send('message', 'one', 'a-1');
+  first.send('message', 'two', 'a-2');
+  corrupt(memories[0]);
+  const reopened = made();
+  first.send('message', 'lost on the way', 'a-3');
+  assert.equal((await reopened).url.searchParams.get('last_event_id'), 'a-2');
+  assert.deepEqual(story.slice(0, 4), ['connecting', 'open', 'one', 'two']);
   stream.close();
 });
 

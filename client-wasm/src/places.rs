@@ -1,0 +1,107 @@
+//! Where the parts of an event stand in the text of a stream, as JavaScript counts.
+//!
+//! The text crosses the border once for all its events, and JavaScript cuts each part out of it. A string for each
+//! part would cost several times as much.
+
+use heartwire_protocol::decode::EventRef;
+
+/// Start and end of the type, the data and the id. What is empty is at 0.
+pub(crate) type Place = [u32; 6];
+
+/// Counts along one text.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// Whether JavaScript counts as we do, once that was looked at.
+    is_ascii: Option<bool>,
+    /// The events so far end at this byte,
+    bytes: usize,
+    /// where JavaScript has counted so many units.
+    units: u32,
+}
+
+impl Places {
+    /// Where the next event of the text stands; `None` when a part of it is not in there.
+    pub(crate) fn of(&mut self, event: EventRef<'_>, text: &str) -> Option<Place> {
+        let EventRef { event_type, data, last_event_id } = event;
+        let is_ascii = *self.is_ascii.get_or_insert_with(|| text.is_ascii());
+        let (mut place, mut last_end) = ([0; 6], (self.bytes, self.units));
+        for (part, place) in [event_type, data, last_event_id].iter().zip(place.as_chunks_mut::<2>().0) {
+            if part.is_empty() {
+                continue;
+            }
+            let start = start_in(text, part)?;
+            let end = start + part.len();
+            *place = if is_ascii {
+                [start as u32, end as u32]
+            } else {
+                // An id may be that of an earlier event.
+                let (from, before) = if start < self.bytes { (0, 0) } else { (self.bytes, self.units) };
+                let units = before + utf16_len(text.get(from..start)?);
+                [units, units + utf16_len(part)]
+            };
+            last_end = last_end.max((end, place[1]));
+        }
+        (self.bytes, self.units) = last_end;
+        Some(place)
+    }
+}
+
+/// At which byte of a text this part of it begins; `None` when it is another text's.
+fn start_in(text: &str, part: &str) -> Option<usize> {
+    let start = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    (start + part.len() <= text.len()).then_some(start)
+}
+
+/// How long JavaScript finds a text: one unit for each character, two for those that take four bytes here.
+pub(crate) fn utf16_len(text: &str) -> u32 {
+    // Eight bytes at a time, several times as fast as to decode the characters.
+    const EACH: u64 = u64::MAX / 0xff;
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let in_words = words.iter().map(|word| {
+        let word = u64::from_le_bytes(*word);
+        let following = (word >> 7) & !(word >> 6) & EACH;
+        let first_of_four = (word >> 7) & (word >> 6) & (word >> 5) & (word >> 4) & EACH;
+        8 - following.count_ones() + first_of_four.count_ones()
+    });
+    let in_rest = rest.iter().map(|byte| u32::from(byte & 0xc0 != 0x80) + u32::from(*byte >= 0xf0));
+    in_words.sum::<u32>() + in_rest.sum::<u32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_text_is_as_long_as_javascript_finds_it() {
+        for text in
+            ["", "a", "\0", "\u{7f}\u{80}", "zw\u{f6}lf", "\u{7ff}\u{800}\u{ffff}", "\u{10000}\u{1f30a}", "\u{10ffff}"]
+        {
+            for n_times in 1..20 {
+                let text = text.repeat(n_times);
+                assert_eq!(utf16_len(&text) as usize, text.encode_utf16().count(), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_are_found_in_whatever_order_they_stand() {
+        let text = "\u{f6} data, 7, t\u{f6}t, data \u{1f30a}, 8";
+        let part = |start: &str, end: &str| {
+            let start = text.rfind(start).unwrap_or_default();
+            &text[start..start + text[start..].find(end).unwrap_or(text.len() - start)]
+        };
+        let units: Vec<u16> = text.encode_utf16().collect();
+        let mut places = Places::default();
+        for (event_type, data, last_event_id) in
+            [("", &text[3..7], &text[9..10]), (part("t\u{f6}t", ","), part("data \u{1f30a}", ","), part("8", "\0"))]
+        {
+            let place = places.of(EventRef { event_type, data, last_event_id }, text).unwrap_or_default();
+            let cut = |i: usize| String::from_utf16_lossy(&units[place[i] as usize..place[i + 1] as usize]);
+            assert_eq!([cut(0), cut(2), cut(4)], [event_type, data, last_event_id]);
+        }
+        let elsewhere = String::from("data");
+        assert_eq!(places.of(EventRef { event_type: "", data: &elsewhere, last_event_id: "" }, text), None);
+    }
+}
