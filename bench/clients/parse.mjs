@@ -3,6 +3,7 @@
 // docs/client.md has it.
 //
 //   npm ci && node parse.mjs [folder of the built package, by default client-wasm/js/dist]
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -41,17 +42,17 @@ const { fetchEventSource } = await import('@microsoft/fetch-event-source');
 
 /** Reads the stream with each: gives every event to `take`, and returns what ends it. */
 const CLIENTS = {
-  '**heartwire**': (take) => {
+  heartwire: (take) => {
     const stream = new EventStream('http://hub.test/events', { transport: 'fetch' });
     stream.addEventListener('token', ({ data }) => take(data));
     return () => stream.close();
   },
-  'eventsource 5.1.5': (take) => {
+  eventsource: (take) => {
     const source = new EventSource('http://hub.test/events', { fetch: fetchFromMemory });
     source.addEventListener('token', ({ data }) => take(data));
     return () => source.close();
   },
-  '@microsoft/fetch-event-source 2.0.1': (take) => {
+  '@microsoft/fetch-event-source': (take) => {
     const controller = new AbortController();
     void fetchEventSource('http://hub.test/events', {
       fetch: fetchFromMemory,
@@ -86,6 +87,8 @@ for (let round = 0; round < N_ROUNDS; round += 1) {
 }
 console.log(`| Node ${process.versions.node} | µs an event | MB/s |\n|---|--:|--:|`);
 for (const [name, ms] of Object.entries(best)) {
-  console.log(`| ${name} | ${((ms * 1_000) / N_EVENTS).toFixed(2)} | ${Math.round(bytes.length / ms / 1_000)} |`);
+  const folder = name === 'heartwire' ? join(dist, '..') : join(here, 'node_modules', name);
+  const { version } = JSON.parse(await readFile(join(folder, 'package.json')));
+  console.log(`| ${name} ${version} | ${((ms * 1_000) / N_EVENTS).toFixed(2)} | ${Math.round(bytes.length / ms / 1_000)} |`);
 }
 process.exit();
