@@ -30,24 +30,30 @@ pub(crate) fn chore(name: &str, flags: &[String]) -> Result<()> {
     start::become_program(built()?.arg(name).args(flags))
 }
 
-/// Races the client against its rivals: in Node, then in Chromium and Firefox.
-pub(crate) fn speed() -> Result<()> {
+/// Races the client against its rivals, its parts and the whole: in Node, then in Chromium and Firefox.
+/// `flags` go to the race of the whole clients.
+pub(crate) fn speed(flags: &[String]) -> Result<()> {
     let browsers = setup::browsers()?;
     client::build()?;
-    start::build_server()?;
-    let race = |more: &[&str]| {
+    let clients = tree::at("bench/clients");
+    setup::node_modules_of(&clients)?;
+    let folder = tree::target("xtask/speed");
+    let parts = |more: &[&str]| {
         let mut npm = Command::new("npm");
         npm.current_dir(tree::root())
             .args(["run", "--silent", "bench", "--workspace", "client-wasm/js", "--"])
             .args(more);
         npm
     };
-    println!("{}", shell::run("racing in Node (half a minute)", &mut race(&[]))?.trim_end());
-    let page = tree::target("xtask/speed");
-    shell::run("writing the page for the browsers", race(&["--page"]).arg(&page))?;
+    println!("{}", shell::run("racing the parts in Node (half a minute)", &mut parts(&[]))?.trim_end());
+    shell::run("writing their page for the browsers", parts(&["--page"]).arg(&folder))?;
+    let mut whole = Command::new("node");
+    whole.arg(clients.join("race.mjs")).arg(&folder).args(flags);
+    println!("{}", shell::run("racing whole clients in Node (some seconds)", &mut whole)?.trim_end());
+
     let mut cargo = toolchain::cargo("run");
-    cargo.args(["--quiet", "--package", "heartwire-tests", "--bin", "heartwire-speed", "--"]).arg(&page);
-    browsers.name_in(cargo.env("HEARTWIRE_BIN", tree::server_binary()));
+    cargo.args(["--quiet", "--package", "heartwire-tests", "--bin", "heartwire-speed", "--"]).arg(&folder);
+    browsers.name_in(&mut cargo);
     start::become_program(&mut cargo)
 }
 

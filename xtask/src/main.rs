@@ -59,7 +59,11 @@ enum Chore {
         flags: Vec<String>,
     },
     /// Race the client against its rivals, in Node, Chromium and Firefox
-    Speed,
+    Speed {
+        /// --rounds 15 (of the whole clients)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
     /// Let thousands of readers come and go for minutes: is anything lost, doubled or leaked?
     Soak {
         /// --readers 10000, --minutes 10, --rate 20 (events a second), --churn 1 (per cent of the readers a second), --seed 1
@@ -90,7 +94,7 @@ fn main() -> ExitCode {
         Chore::Size => size::size(),
         Chore::Reference => reference::reference(),
         Chore::Bench { flags } => bench::bench(&flags),
-        Chore::Speed => bench::speed(),
+        Chore::Speed { flags } => bench::speed(&flags),
         Chore::Soak { flags } => bench::chore("soak", &flags),
         Chore::Requests { flags } => bench::chore("requests", &flags),
         Chore::Thousand { flags } => bench::chore("thousand", &flags),

@@ -34,15 +34,20 @@ impl Browsers {
 
 /// The npm packages of the workspace, exactly as the lock file has them.
 pub(crate) fn node_modules() -> Result<()> {
-    let installed = tree::at("node_modules/.package-lock.json");
-    let lock = tree::at("package-lock.json");
+    node_modules_of(tree::root())
+}
+
+/// Those of a folder that has a lock file of its own.
+pub(crate) fn node_modules_of(folder: &Path) -> Result<()> {
+    let installed = folder.join("node_modules/.package-lock.json");
+    let lock = folder.join("package-lock.json");
     if installed.exists() && !is_newer(&lock, &installed)? {
         return Ok(());
     }
     let npm = shell::find("npm", &[]).context("npm is missing: install Node.js 20 or newer")?;
     let chore = if lock.exists() { "ci" } else { "install" };
     let mut command = Command::new(npm);
-    command.current_dir(tree::root()).arg(chore);
+    command.current_dir(folder).arg(chore);
     shell::run("fetching the npm packages (some seconds)", &mut command)?;
     Ok(())
 }

@@ -16,7 +16,8 @@ const PAGE = `<!doctype html>
 <script type="module">
   import { report } from './suite.js';
   const wasm = await (await fetch('heartwire.wasm')).arrayBuffer();
-  window.report = await report(navigator.userAgent.split(' ').at(-1), wasm).catch(String);
+  const told = await report(navigator.userAgent.match(/(Firefox|Chrome)\\/\\d+/)[0], wasm).catch(String);
+  await fetch('report', { method: 'POST', body: told });
 </script>
 `;
 
@@ -39,7 +40,7 @@ if (flag === '--page') {
   await mkdir(folder, { recursive: true });
   await bundle(join(folder, 'suite.js'));
   await copyFile(wasm, join(folder, 'heartwire.wasm'));
-  await writeFile(join(folder, 'index.html'), PAGE);
+  await writeFile(join(folder, 'parts.html'), PAGE);
 } else {
   const suite = join(here, '../generated/suite.mjs');
   await bundle(suite);
