@@ -1,7 +1,7 @@
 /**
  * What the leader of a group has said lately, as every member has it: numbered words, of which none is missing.
  *
- * A log only knows what was said. Who says it and who hears it is decided in `member.ts`.
+ * A log only knows what was said. Who says it is decided in `member.ts`, who hears it in `page.ts`.
  */
 
 import { isAtOrBefore } from './order.js';
@@ -129,6 +129,10 @@ export class Log {
   has([n, term]: Place): boolean {
     const at = n - this.#start[0];
     return at === 0 ? this.#start[1] === term : this.#entries[at - 1]?.[2] === term;
+  }
+
+  endsAt(place: Place): boolean {
+    return this.end[0] === place[0] && this.has(place);
   }
 
   /** After how many words a reader goes on that has had everything up to `id`. `undefined` when that is not known. */
