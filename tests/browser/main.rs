@@ -85,7 +85,7 @@ const IN_BOTH_BROWSERS: &[(&str, Story)] = named! {
 const IN_CHROMIUM: &[(&str, Story)] = named! {
     a_frozen_page_lets_go_of_its_stream_and_goes_on_where_it_was,
     a_leader_that_is_frozen_hands_over_and_catches_up,
-    a_worker_misses_the_tab_that_crashed_and_is_started_again_when_it_dies,
+    a_worker_that_dies_with_a_tab_or_by_itself_is_started_again,
 };
 
 fn main() -> ExitCode {

@@ -205,12 +205,64 @@ test('a page whose worker hangs for good has a stream of its own in the end', as
     const connection = make(URL_OF_STREAM, options, listener);
     connection.start();
     await settled();
-    for (let second = 1; second <= 9; second += 1) {
+    for (let second = 1; second <= 6; second += 1) {
       assert.equal(started, 0, `after ${second} s`);
       mock.timers.tick(1_000);
       await settled();
     }
-    assert.equal(started, 1, 'missed for four seconds, then called in vain for five');
+    assert.equal(started, 1, 'missed for one second, then called in vain for five');
+    connection.close();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('a worker that says nothing for a second is called again, by a page that is looked at', async () => {
+  let alive = true;
+  globalThis.SharedWorker = class extends FakeSharedWorker {
+    starts() {
+      const { port } = this;
+      const { postMessage } = port;
+      port.postMessage = (message) => {
+        postMessage.call(port, message);
+        if (message === 'alive?' && alive) {
+          port.onmessage({ data: 'yes' });
+        }
+      };
+      super.starts();
+    }
+  };
+  mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  const pass = async (ms) => {
+    for (let passed = 0; passed < ms; passed += 250) {
+      mock.timers.tick(250);
+      await settled();
+    }
+  };
+  try {
+    const options = check({ shared: true });
+    const connection = (await share(connect, () => WASM, URL_OF_STREAM, options))(URL_OF_STREAM, options, listener);
+    connection.start();
+    await settled();
+    const { made } = FakeSharedWorker;
+    const nCalls = made.length;
+    await pass(3_000);
+    assert.equal(made.length, nCalls, 'it answers');
+    const { port } = made.at(-1);
+    connection.life('hidden');
+    alive = false;
+    const nAsked = port.said.length;
+    await pass(60_000);
+    assert.equal(made.length, nCalls, 'a hidden page misses nothing');
+    assert.equal(port.said.length, nAsked, 'nor does it ask');
+    connection.life('shown');
+    await pass(750);
+    assert.equal(made.length, nCalls);
+    await pass(250);
+    assert.equal(made.length, nCalls + 1);
+    assert.ok(made.at(-1).port.said[0].name, 'it is told what to do');
+    assert.equal(port.said.at(-1), null, 'and the old line is given up, in case that one lives');
+    assert.ok(port.closed);
     connection.close();
   } finally {
     mock.timers.reset();

@@ -297,6 +297,7 @@ class Tab extends Place {
         lock.wait();
       },
       giveUp: () => lock.giveUp(),
+      watch: (on) => lock.watch(on),
       nWaiting: () => assert.fail('a page never leads'),
     };
   }

@@ -46,14 +46,18 @@ export class Leaders {
     this.#host = host;
   }
 
-  /** A page has called. It says what it wants, and `null` when it goes. */
+  /** A page has called. It says what it wants, asks whether anybody is here, and says `null` when it goes. */
   hear(page: MessagePort): void {
     let leave = () => {};
-    page.onmessage = ({ data: mandate }: MessageEvent<Mandate | null>) => {
+    page.onmessage = ({ data }: MessageEvent<Mandate | 'alive?' | null>) => {
+      if (data === 'alive?') {
+        page.postMessage('yes');
+        return;
+      }
       leave();
-      leave = mandate ? this.#enter(page, mandate) : leave;
+      leave = data ? this.#enter(page, data) : leave;
     };
-    // A page that crashed does not say so. Nor do some browsers: there its place is kept for as long as the worker lives.
+    // A page that crashed does not say so, and few browsers do: elsewhere its place is kept for as long as the worker lives.
     page.addEventListener('close', () => leave());
     page.postMessage([VERSION, this.#address]);
   }

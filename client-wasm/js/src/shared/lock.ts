@@ -19,6 +19,8 @@ export interface Lock {
   giveUp(): void;
   /** How many wait for it. Asked only by whoever holds it. */
   nWaiting(): Promise<number>;
+  /** From now on see to it that whoever holds it is alive, or no more. Missing where the browser does. */
+  watch?(on: boolean): void;
 }
 
 /** Makes a member's end of its group's lock. */

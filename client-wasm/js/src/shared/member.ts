@@ -291,11 +291,12 @@ export class Member implements Connection, Group {
 
   /** A page that is looked at sees to it that somebody leads. Hidden ones would be woken up for that. */
   #watchLeader(): void {
+    const isWatching = Boolean(this.#channel) && !this.#fare.has('hidden');
     this.#host.clearInterval(this.#watch);
-    this.#watch = undefined;
-    if (this.#channel && !this.#fare.has('hidden')) {
-      this.#watch = this.#host.setInterval(() => this.#look(), WATCH_MS);
-    }
+    this.#watch = isWatching ? this.#host.setInterval(() => this.#look(), WATCH_MS) : undefined;
+    // What nobody asked for while it was hidden is not missed.
+    this.#misses = 0;
+    this.#lock.watch?.(isWatching);
   }
 
   #look(): void {

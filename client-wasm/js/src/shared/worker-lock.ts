@@ -14,6 +14,13 @@ declare const VERSION: string;
 /** So long may the worker take to be loaded and to say hello. */
 const HELLO_MS = 5_000;
 
+/**
+ * So often a page that is looked at asks the worker whether it is alive, and so many times in vain until it calls it
+ * again. A worker that was only busy has then been called once too often, which is nothing to it.
+ */
+const ASK_MS = 250;
+const MOST_UNANSWERED = 3;
+
 /** Starts the worker, or finds it running. Throws where there can be none. */
 type Start = () => Pick<SharedWorker, 'port' | 'onerror'>;
 
@@ -28,9 +35,11 @@ export class WorkerLock implements Lock {
   readonly #mandate: () => Mandate;
   readonly #holder: Holder;
   readonly #host: Host;
-  /** The call at work, or the last one that was answered. What becomes of those before it does not matter. */
-  #called: Promise<Line | undefined> | undefined;
+  /** The call at work. What becomes of those before it does not matter. */
+  #call: Promise<Line | undefined> | undefined;
   #port: MessagePort | undefined;
+  #watch: ReturnType<typeof setInterval> | undefined;
+  #unanswered = 0;
 
   /** @param mandate - What the worker is to do, should it not do it already. */
   constructor(start: Start, mandate: () => Mandate, holder: Holder, host: Host = globalThis) {
@@ -40,38 +49,66 @@ export class WorkerLock implements Lock {
     this.#host = host;
   }
 
-  /** Calls the worker. It may have died, which no browser tells; the page misses it like a leader that hangs. */
+  /** Calls the worker, which may have died: no browser tells that. The line that is there is kept until it answers. */
   wait(): void {
-    if (this.#called && !this.#port) {
+    if (this.#call) {
       // It has been called, and has its time to answer.
       return;
     }
-    this.giveUp();
-    const called = call(this.#start, this.#host);
-    this.#called = called;
-    void called.then((line) => {
-      if (this.#called !== called) {
+    const calling = call(this.#start, this.#host);
+    this.#call = calling;
+    void calling.then((line) => {
+      if (this.#call !== calling) {
         line?.port.close();
-      } else if (line) {
-        this.#port = line.port;
-        line.port.postMessage(this.#mandate());
-      } else {
-        this.#called = undefined;
-        this.#holder.refused();
+        return;
       }
+      this.#call = undefined;
+      if (!line) {
+        this.#holder.refused();
+        return;
+      }
+      const { port } = line;
+      const before = this.#port;
+      this.#port = port;
+      this.#unanswered = 0;
+      port.onmessage = () => {
+        this.#unanswered = 0;
+      };
+      port.postMessage(this.#mandate());
+      // Not before that: the worker ends a group that no page wants any more.
+      hangUp(before);
     });
   }
 
   giveUp(): void {
-    this.#called = undefined;
-    this.#port?.postMessage(null);
-    this.#port?.close();
+    this.#call = undefined;
+    hangUp(this.#port);
     this.#port = undefined;
+  }
+
+  watch(on: boolean): void {
+    this.#host.clearInterval(this.#watch);
+    this.#watch = on ? this.#host.setInterval(() => this.#look(), ASK_MS) : undefined;
+    this.#unanswered = 0;
+  }
+
+  #look(): void {
+    if (this.#unanswered >= MOST_UNANSWERED) {
+      this.wait();
+    } else if (this.#port) {
+      this.#unanswered += 1;
+      this.#port.postMessage('alive?');
+    }
   }
 
   async nWaiting(): Promise<number> {
     return 0;
   }
+}
+
+function hangUp(port: MessagePort | undefined): void {
+  port?.postMessage(null);
+  port?.close();
 }
 
 /** Calls the worker. `undefined` when it does not answer, or is of another version than this page. */
