@@ -68,6 +68,7 @@ const IN_BOTH_BROWSERS: &[(&str, Story)] = named! {
     a_leader_that_hangs_is_replaced_and_comes_back_without_doubles,
     tabs_of_different_people_never_share,
     without_web_locks_a_worker_has_the_one_stream_and_any_tab_may_go,
+    tabs_of_an_insecure_origin_share_a_stream_by_a_worker,
     without_web_locks_tabs_of_different_people_never_share_either,
     without_web_locks_and_without_a_worker_each_tab_has_a_stream_of_its_own,
     a_page_of_an_allowed_origin_reads_and_publishes,

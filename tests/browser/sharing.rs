@@ -3,7 +3,7 @@
 use crate::page::{RECORDER, recorder_with};
 use crate::stories::{Stage, saw_exactly};
 use anyhow::{Context, Result, ensure};
-use heartwire_tests::{Browser, BrowserKind, Tab, eventually};
+use heartwire_tests::{Browser, BrowserKind, INSECURE_HOST, Tab, eventually};
 use serde_json::{Value, json};
 
 const RECORD: &str = "record({ topics: 't', shared: true })";
@@ -13,10 +13,14 @@ const WITHOUT_LOCKS: &str = "<script>Object.defineProperty(navigator, 'locks', {
 
 /// Opens so many tabs, the first one of which is there already; each has its stream open.
 async fn open_tabs(browser: &Browser, stage: &Stage, n: usize) -> Result<Vec<Tab>> {
+    open_tabs_at(browser, &stage.link.url("/"), n).await
+}
+
+async fn open_tabs_at(browser: &Browser, url: &str, n: usize) -> Result<Vec<Tab>> {
     let mut tabs = Vec::new();
     for i in 0..n {
         tabs.push(if i == 0 { browser.tab().await? } else { browser.new_tab().await? });
-        browser.open(&stage.link.url("/")).await?;
+        browser.open(url).await?;
         browser.wait_for("window.ready").await?;
         browser.run(RECORD).await?;
         browser.wait_for("stream.state === 'open'").await?;
@@ -199,6 +203,25 @@ pub(crate) async fn without_web_locks_a_worker_has_the_one_stream_and_any_tab_ma
     browser.wait_for("stream.state === 'open'").await?;
     stage.publish(2 * BATCH, 2 * BATCH + 100).await?;
     all_saw_exactly(browser, &tabs[tabs.len() - 1..], 2 * BATCH + 100).await?;
+    one_stream(&stage).await
+}
+
+/// A page of a box in the local network, say, over plain HTTP.
+pub(crate) async fn tabs_of_an_insecure_origin_share_a_stream_by_a_worker(browser: &Browser) -> Result<()> {
+    let stage = Stage::set(browser, &["--allow-hosts", INSECURE_HOST]).await?;
+    let url = stage.link.url("/").replace("127.0.0.1", INSECURE_HOST);
+    let mut tabs = open_tabs_at(browser, &url, 3).await?;
+    let lacks = browser.run("return [isSecureContext, 'locks' in navigator]").await?;
+    ensure!(lacks == json!([false, false]), "the browser takes {url} for secure: {lacks}");
+    ensure!(stage.server.active_connections().await? == 1, "one stream, and never another");
+    stage.publish(0, 500).await?;
+    all_saw_exactly(browser, &tabs, 500).await?;
+
+    let first = tabs.remove(0);
+    browser.switch_to(&first).await?;
+    browser.close_tab().await?;
+    stage.publish(500, 1_000).await?;
+    all_saw_exactly(browser, &tabs, 1_000).await?;
     one_stream(&stage).await
 }
 

@@ -22,6 +22,10 @@ pub enum BrowserKind {
     Firefox,
 }
 
+/// A name of this machine by which no browser knows it: to a page that is loaded from there over plain HTTP all is denied
+/// that takes a secure context. A server must be allowed to answer to it.
+pub const INSECURE_HOST: &str = "heartwire.test";
+
 /// One tab of a browser.
 pub type Tab = WindowHandle;
 
@@ -223,13 +227,19 @@ fn capabilities(kind: BrowserKind, profile: &std::path::Path) -> Result<Value> {
                     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
                     "--disable-background-networking", "--disable-component-update", "--disable-sync",
                     "--disable-dev-shm-usage", format!("--user-data-dir={}", profile.join("chromium").display()),
+                    format!("--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1"),
                 ],
             },
         }),
         BrowserKind::Firefox => json!({
             "browserName": "firefox",
             "acceptInsecureCerts": true,
-            "moz:firefoxOptions": { "binary": part("FIREFOX")?, "args": ["-headless"] },
+            "moz:firefoxOptions": {
+                "binary": part("FIREFOX")?,
+                "args": ["-headless"],
+                // Any name is this machine's. It has no rule for one name that would not also call it secure.
+                "prefs": { "network.dns.forceResolve": "127.0.0.1" },
+            },
         }),
     })
 }

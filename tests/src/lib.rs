@@ -12,7 +12,7 @@ pub mod wait;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 
-pub use browser::{Browser, BrowserKind, Tab};
+pub use browser::{Browser, BrowserKind, INSECURE_HOST, Tab};
 pub use link::Link;
 pub use server::Server;
 pub use wait::eventually;
