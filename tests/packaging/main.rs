@@ -30,7 +30,7 @@ const PAGES: [(&str, &[&str]); 6] = [
 
 /// Those whose page shares a stream as where there are no Web Locks: it must find the worker's file, which the tool has
 /// made or left where it was. The worker counts that stream, and the page none.
-const SHARING: [&str; 3] = ["plain", "vite", "webpack"];
+const SHARING: [&str; 5] = ["esbuild", "plain", "rollup", "vite", "webpack"];
 const GOT_IT_BY_THE_SHARED_WORKER: &str = "document.body.innerText.includes('shared: hello by stream 0')";
 
 #[test]

@@ -126,6 +126,8 @@ const call = (start: Start, host: Pick<Host, 'setTimeout'>): Promise<Line | unde
   });
 
 // In these very words, by which bundlers find the file. They read the name, too, and may give it to a file of theirs.
+// Text in here instead of a file would not do: a `blob:` URL is another one in each tab, and so would the worker be; one
+// of a `data:` URL has an origin to itself, without a way to the pages' channel or the server's cookies.
 const start: Start = () =>
   new SharedWorker(new URL('./heartwire.worker.js', import.meta.url), { type: 'module', name: `heartwire-${VERSION}` });
 
