@@ -14,9 +14,8 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: { type: 'string', default: '15' } } });
 const folder = resolve(positionals[0]);
 
+const nRounds = Number(values.rounds);
 const { dependencies } = JSON.parse(await readFile(join(here, 'package.json')));
-// What is given to `report` here and in the page.
-const given = [dependencies, Number(values.rounds)].map((value) => JSON.stringify(value)).join(', ');
 
 const PAGE = `<!doctype html>
 <html lang="en">
@@ -24,7 +23,7 @@ const PAGE = `<!doctype html>
 <title>heartwire: whole clients</title>
 <script type="module">
   import { report } from './clients.js';
-  const told = await report(${given}).catch(String);
+  const told = await report(${nRounds}).catch(String);
   await fetch('report', { method: 'POST', body: told });
 </script>
 `;
@@ -39,8 +38,11 @@ await build({
   format: 'esm',
   target: 'es2022',
   platform: 'browser',
-  // By which SignalR would know Node, and ask for modules that are not in here.
-  define: { 'process.release': 'undefined' },
+  define: {
+    VERSIONS: JSON.stringify(dependencies),
+    // By which SignalR would know Node, and ask for modules that are not in here.
+    'process.release': 'undefined',
+  },
   logLevel: 'error',
 });
 await writeFile(join(folder, 'clients.html'), PAGE);
@@ -48,10 +50,10 @@ await writeFile(join(folder, 'clients.html'), PAGE);
 // What a browser has besides, as far as the clients look for it.
 const nothing = () => {};
 Object.assign(globalThis, { window: globalThis, document: new EventTarget(), addEventListener: nothing, removeEventListener: nothing });
-const { PAYLOADS, data, fileOf, report, streamOf } = await import(pathToFileURL(bundle));
-for (const payload of Object.keys(PAYLOADS)) {
-  await writeFile(join(folder, fileOf(payload)), streamOf(data(payload)));
+const { WORDS, dataOf, fileOf, report, streamOf } = await import(pathToFileURL(bundle));
+for (const size of Object.keys(WORDS)) {
+  await writeFile(join(folder, fileOf(size)), streamOf(dataOf(size)));
 }
-console.log(await report(dependencies, Number(values.rounds)));
+console.log(await report(nRounds));
 // Some of them have timers left.
 process.exit();

@@ -5,20 +5,19 @@
 import { keep } from './memory.mjs';
 import { SOCKETS, STREAMS } from './clients.mjs';
 
-export const N_EVENTS = 20_000;
+const N_EVENTS = 20_000;
 
-const text = (i, words) => JSON.stringify({ i, delta: words });
-
-/** What is read: the data of an event, by the name of its stream. */
-export const PAYLOADS = {
-  '100 bytes': (i) => text(i, 'the quick brown fox jumps over the lazy dog and back'),
-  '1 KB': (i) => text(i, 'all work and no play '.repeat(46)),
+/** What the events say, by their size. */
+export const WORDS = {
+  '100 bytes': 'the quick brown fox jumps over the lazy dog and back',
+  '1 KB': 'all work and no play '.repeat(46),
 };
 
-/** The name of the file that has the stream of such payloads. */
-export const fileOf = (payload) => `${payload.replaceAll(' ', '-')}.sse`;
+/** The name of the file that has the stream of such events. */
+export const fileOf = (size) => `${size.replaceAll(' ', '-')}.sse`;
 
-export const data = (payload) => Array.from({ length: N_EVENTS }, (_, i) => PAYLOADS[payload](i));
+/** The data of each event. */
+export const dataOf = (size) => Array.from({ length: N_EVENTS }, (_, i) => JSON.stringify({ i, delta: WORDS[size] }));
 
 export const streamOf = (data) =>
   new TextEncoder().encode(data.map((data, i) => `id: 00c0ffee-${i + 1}\nevent: token\ndata: ${data}\n\n`).join(''));
@@ -56,17 +55,18 @@ async function race(clients, nRounds) {
   return best;
 }
 
-/** The clients of event streams that read by these means, as the rows of the table are called. */
+/** What the row of a client begins with. */
+const rowOf = (name, by) => `${name === 'heartwire' ? '**heartwire**' : [name, VERSIONS[name]].filter(Boolean).join(' ')} | ${by}`;
+
+/** The clients of event streams that read by these means, each adapted. */
 const clientsBy = (means, adapt) =>
   Object.fromEntries(means.flatMap((by) => Object.entries(STREAMS[by]).map(([name, client]) => [rowOf(name, by), adapt(client)])));
 
-const rowOf = (name, by) => `${name} | ${by}`;
-
 /** From a server of this origin, as text. */
-function overNetwork(payload) {
-  const url = new URL(fileOf(payload), globalThis.location.href).href;
+function overNetwork(size) {
+  const url = new URL(fileOf(size), globalThis.location.href).href;
   const clients = clientsBy(Object.keys(STREAMS), (client) => (take) => client(url, take));
-  return { ...clients, [rowOf('the bytes alone', 'fetch')]: drain(url, streamOf(data(payload)).length) };
+  return { ...clients, [rowOf('the bytes alone', 'fetch')]: drain(url, streamOf(dataOf(size)).length) };
 }
 
 /** Reads the bytes and makes no events of them, but counts them at the end: what the network takes. */
@@ -85,35 +85,29 @@ const drain = (url, nBytes) => (take) => {
 };
 
 /** From memory, as what the JSON says: those with a protocol of their own give nothing else. */
-function fromMemory(payload) {
-  const messages = data(payload);
-  keep(streamOf(messages), messages);
+function fromMemory(size) {
+  const data = dataOf(size);
+  keep(streamOf(data), data);
   const parsed = (client) => (take) => client('http://memory.test/', (data) => take(JSON.parse(data)));
   const sockets = Object.entries(SOCKETS).map(([name, client]) => [rowOf(name, 'WebSocket'), client]);
   return { ...clientsBy(['fetch'], parsed), ...Object.fromEntries(sockets) };
 }
 
-/**
- * Runs the races of this host.
- *
- * @param versions - Of each client.
- * @returns A table in Markdown: docs/client.md has it.
- */
-export async function report(versions, nRounds) {
+/** Runs the races of this host. Returns a table in Markdown. */
+export async function report(nRounds) {
   const inBrowser = Boolean(globalThis.location);
   const columns = {};
-  for (const payload of inBrowser ? Object.keys(PAYLOADS) : []) {
-    columns[payload] = await race(overNetwork(payload), nRounds);
+  for (const size of inBrowser ? Object.keys(WORDS) : []) {
+    columns[size] = await race(overNetwork(size), nRounds);
   }
   columns['100 bytes to an object, from memory'] = await race(fromMemory('100 bytes'), nRounds);
 
   const base = rowOf('heartwire', 'fetch');
-  const cell = (best, row) => (best[row] ? `${best[row].toFixed(2)} | ${(best[row] / best[base]).toFixed(2)}` : '– | –');
-  const rows = [...new Set(Object.values(columns).flatMap(Object.keys))].map((row) => {
-    const [name, by] = row.split(' | ');
-    return `| ${[name === 'heartwire' ? '**heartwire**' : name, versions[name]].filter(Boolean).join(' ')} | ${by} | ${Object.values(columns).map((best) => cell(best, row)).join(' | ')} |`;
-  });
-  const titles = Object.keys(columns).map((title) => `${title} | ×`);
+  const cells = (row) =>
+    Object.values(columns).flatMap((best) => (best[row] ? [best[row], best[row] / best[base]].map((n) => n.toFixed(2)) : ['–', '–']));
+  const rows = new Set(Object.values(columns).flatMap(Object.keys));
   const host = inBrowser ? navigator.userAgent.match(/(Firefox|Chrome)\/\d+/)[0] : `Node/${process.versions.node}`;
-  return [`| ${host} | by | ${titles.join(' | ')} |`, `|---|---|${'--:|--:|'.repeat(titles.length)}`, ...rows].join('\n');
+  const titles = Object.keys(columns).flatMap((title) => [title, '×']);
+  const lines = [[host, 'by', ...titles], ['---', '---', ...titles.map(() => '--:')], ...[...rows].map((row) => [row, ...cells(row)])];
+  return lines.map((line) => `| ${line.join(' | ')} |`).join('\n');
 }
