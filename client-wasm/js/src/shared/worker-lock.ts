@@ -11,8 +11,9 @@ import type { Page } from './page.js';
 
 declare const VERSION: string;
 
-/** So long may the worker take to be loaded and to say hello. */
+/** So long may the worker take to be loaded and to say hello; and so long if it was there before, and may hang. */
 const HELLO_MS = 5_000;
+const HELLO_AGAIN_MS = 8_000;
 
 /**
  * So often a page that is looked at asks the worker whether it is alive, and so many times in vain until it calls it
@@ -55,7 +56,7 @@ export class WorkerLock implements Lock {
       // It has been called, and has its time to answer.
       return;
     }
-    const calling = call(this.#start, this.#host);
+    const calling = call(this.#start, this.#host, this.#port ? HELLO_AGAIN_MS : HELLO_MS);
     this.#call = calling;
     void calling.then((line) => {
       if (this.#call !== calling) {
@@ -112,14 +113,14 @@ function hangUp(port: MessagePort | undefined): void {
 }
 
 /** Calls the worker. `undefined` when it does not answer, or is of another version than this page. */
-const call = (start: Start, host: Pick<Host, 'setTimeout'>): Promise<Line | undefined> =>
+const call = (start: Start, host: Pick<Host, 'setTimeout'>, ms: number): Promise<Line | undefined> =>
   new Promise((answer) => {
     try {
       const worker = start();
       const { port } = worker;
       worker.onerror = () => answer(undefined);
       port.onmessage = ({ data: [version, address] }) => answer(version === VERSION ? { port, address } : undefined);
-      host.setTimeout(() => answer(undefined), HELLO_MS);
+      host.setTimeout(() => answer(undefined), ms);
     } catch {
       answer(undefined);
     }
@@ -147,7 +148,7 @@ export async function find(
     // No function can be sent there.
     return undefined;
   }
-  const line = await call(start, globalThis);
+  const line = await call(start, globalThis, HELLO_MS);
   if (!line) {
     return undefined;
   }
