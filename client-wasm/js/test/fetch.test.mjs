@@ -487,16 +487,23 @@ test('closing while the token is fetched sends nothing', async () => {
 });
 
 test('a comment is a sign of life', async () => {
+  const limit = 1_000;
   const hub = await server((_, response) => accept(response, hello()));
-  const recorded = record(hub.url, { heartbeatTimeout: 300 });
+  const recorded = record(hub.url, { heartbeatTimeout: limit });
+  const silent = new Promise((resolve) => {
+    recorded.stream.addEventListener('state', ({ reason }) => reason === 'silent' && resolve(recorded.stream.metrics().silence));
+  });
   await told(recorded, 'open');
   const { response, gone } = hub.requests[0];
   const opened = performance.now();
   const comments = setInterval(() => response.write(':\n'), 20);
-  // Four times the limit, and only then silence.
-  setTimeout(() => clearInterval(comments), 1_200);
-  await told(recorded, 'waiting silent');
-  assert.ok(performance.now() - opened >= 1_400, 'it lived as long as there were comments');
+  // For longer than the limit, and only then silence.
+  setTimeout(() => clearInterval(comments), 1.5 * limit);
+  const silence = await silent;
+  const ended = performance.now();
+  // A busy machine may hold comments up for that long; to the reader, too, this is a silence then.
+  assert.ok(silence >= limit - 5, `it was called silent ${silence} ms after a comment`);
+  assert.ok(ended - silence > opened, 'it heard a comment');
   await gone;
   recorded.stream.close();
 });
