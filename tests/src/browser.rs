@@ -8,6 +8,8 @@ use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
@@ -34,6 +36,9 @@ pub type Tab = WindowHandle;
 pub struct Browser {
     kind: BrowserKind,
     client: Client,
+    /// Where the driver listens.
+    port: u16,
+    session: String,
     _driver: Child,
     _profile: tempfile::TempDir,
 }
@@ -78,7 +83,8 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .with_context(|| format!("start {kind:?}"))?;
-        Ok(Self { kind, client, _driver: driver, _profile: profile })
+        let session = client.session_id().await?.context("the browser has a session")?;
+        Ok(Self { kind, client, port, session, _driver: driver, _profile: profile })
     }
 
     /// Which one it is.
@@ -199,6 +205,26 @@ impl Browser {
     /// It does not answer.
     pub async fn close(self) -> Result<()> {
         self.client.clone().close().await.context("close the browser")
+    }
+}
+
+impl Drop for Browser {
+    /// Ends the browser unless it was closed, as where a story has panicked: the driver would leave it behind.
+    fn drop(&mut self) {
+        // Whoever unwinds cannot wait for a future.
+        let end = || {
+            let mut driver = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+            driver.set_read_timeout(Some(PATIENCE))?;
+            write!(
+                driver,
+                "DELETE /session/{} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+                self.session
+            )?;
+            // It answers when the browser has ended, and then keeps the connection.
+            driver.read(&mut [0])
+        };
+        // Neither is there anybody to tell: a driver that is gone has nothing left to end.
+        let _: std::io::Result<usize> = end();
     }
 }
 
