@@ -140,8 +140,19 @@ impl Toolchain {
 /// `cargo <chore>` of the toolchain that built xtask, at the root, into `target`.
 pub(crate) fn cargo(chore: &str) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    forget_the_package(&mut cargo);
     cargo.current_dir(tree::root()).env("CARGO_TARGET_DIR", tree::target("")).arg(chore);
     cargo
+}
+
+/// The outer `cargo xtask` tells its children which package they belong to. A build script that looks at that would
+/// run again, and what depends on it be built again, whenever cargo is called from here and then by hand.
+fn forget_the_package(cargo: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            cargo.env_remove(name);
+        }
+    }
 }
 
 /// The outer `cargo xtask` tells its children which toolchain they belong to; this one must not hear it.
@@ -151,6 +162,7 @@ fn debian_cargo(chore: &str) -> Command {
         "clippy" => Command::new("/usr/bin/cargo-clippy"),
         _ => Command::new("/usr/bin/cargo"),
     };
+    forget_the_package(&mut cargo);
     cargo
         .current_dir(tree::root())
         .env("CARGO", "/usr/bin/cargo")
