@@ -23,12 +23,12 @@ pub(crate) struct Browsers {
 
 impl Browsers {
     /// Tells a program of the tests where they are.
-    pub(crate) fn name_in(self, command: &mut Command) {
+    pub(crate) fn name_in(&self, command: &mut Command) {
         command
-            .env("CHROMIUM", self.chromium)
-            .env("CHROMEDRIVER", self.chromedriver)
-            .env("FIREFOX", self.firefox)
-            .env("GECKODRIVER", self.geckodriver);
+            .env("CHROMIUM", &self.chromium)
+            .env("CHROMEDRIVER", &self.chromedriver)
+            .env("FIREFOX", &self.firefox)
+            .env("GECKODRIVER", &self.geckodriver);
     }
 }
 
@@ -56,12 +56,13 @@ pub(crate) fn node_modules_of(folder: &Path) -> Result<()> {
 /// to work with the crate.
 pub(crate) fn wasm_bindgen() -> Result<()> {
     let version = locked_version("wasm-bindgen")?;
-    cargo_tool("wasm-bindgen-cli", "wasm-bindgen", &version, "two to five minutes, once")
+    // It takes whole modules apart.
+    cargo_tool("wasm-bindgen-cli", "wasm-bindgen-test-runner", &version, Optimised(true), "two minutes, once")
 }
 
 /// cargo-fuzz, which builds and runs the fuzz targets.
 pub(crate) fn cargo_fuzz() -> Result<()> {
-    cargo_tool("cargo-fuzz", "cargo-fuzz", CARGO_FUZZ_VERSION, "a minute, once")
+    cargo_tool("cargo-fuzz", "cargo-fuzz", CARGO_FUZZ_VERSION, Optimised(false), "half a minute, once")
 }
 
 /// Chromium and Firefox with their drivers.
@@ -138,12 +139,15 @@ fn geckodriver() -> Result<PathBuf> {
     if let Some(found) = shell::find("geckodriver", &[]) {
         return Ok(found);
     }
-    cargo_tool("geckodriver", "geckodriver", GECKODRIVER_VERSION, "a minute or two, once")?;
+    cargo_tool("geckodriver", "geckodriver", GECKODRIVER_VERSION, Optimised(false), "a minute, once")?;
     Ok(tree::tool("geckodriver"))
 }
 
+/// Whether a tool has so much to compute that it pays to optimise it, a little.
+struct Optimised(bool);
+
 /// A program from a crate, of one exact version, in `target/tools`.
-fn cargo_tool(package: &str, program: &str, version: &str, patience: &str) -> Result<()> {
+fn cargo_tool(package: &str, program: &str, version: &str, optimised: Optimised, patience: &str) -> Result<()> {
     let answer = shell::ask(Command::new(tree::tool(program)).arg("--version"));
     if answer.is_some_and(|answer| answer.split_whitespace().any(|word| word == version)) {
         return Ok(());
@@ -152,7 +156,9 @@ fn cargo_tool(package: &str, program: &str, version: &str, patience: &str) -> Re
     let mut install = crate::toolchain::cargo("install");
     install
         .env_remove("CARGO_TARGET_DIR")
-        .args([package, "--version", version, "--force", "--root"])
+        .env("CARGO_PROFILE_DEV_DEBUG", "false")
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", if optimised.0 { "1" } else { "0" })
+        .args([package, "--bin", program, "--version", version, "--debug", "--force", "--root"])
         .arg(tree::target("tools"));
     shell::run(&format!("installing {package} {version} ({patience})"), &mut install)?;
     Ok(())
