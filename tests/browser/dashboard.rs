@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use heartwire_tests::server::Server;
-use heartwire_tests::{Browser, part};
+use heartwire_tests::{Browser, http, part};
 use tokio::task::JoinHandle;
 
 /// Publishes without a pause that anyone would notice, and reads as several clients do. Ends with this value.
@@ -10,7 +10,7 @@ struct Load(Vec<JoinHandle<()>>);
 
 impl Load {
     fn on(server: &Server, n_readers: usize) -> Self {
-        let (client, publish) = (reqwest::Client::new(), server.url("/events?topic=load&type=tick"));
+        let (client, publish) = (http::client().build().unwrap(), server.url("/events?topic=load&type=tick"));
         let read = server.url("/events?topic=load");
         let publisher = tokio::spawn({
             let client = client.clone();

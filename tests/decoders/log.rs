@@ -2,6 +2,7 @@
 //! All other readers are held against it.
 
 use anyhow::{Context, Result, ensure};
+use heartwire_tests::http;
 use std::sync::RwLock;
 use tokio::sync::watch;
 
@@ -57,7 +58,7 @@ impl Log {
 
     /// Reads the stream at `url`, which has all topics, until event `last` has come.
     pub(crate) async fn record(&self, url: String, last: u64) -> Result<()> {
-        let mut answer = reqwest::get(url).await?.error_for_status()?;
+        let mut answer = http::get(&url).await?.error_for_status()?;
         ensure!(answer.headers().get("content-encoding").is_none(), "this one asked for no compression");
         let mut blocks = Blocks::default();
         while let Some(bytes) = answer.chunk().await? {

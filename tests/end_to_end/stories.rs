@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use heartwire_tests::link::Mood;
 use heartwire_tests::server::{Server, heartwire};
-use heartwire_tests::{Link, eventually, examples};
+use heartwire_tests::{Link, eventually, examples, http, part};
 use serde_json::Value;
 use std::io::Write;
 use std::process::Stdio;
@@ -185,7 +185,7 @@ async fn a_term_signal_sends_the_readers_away_and_the_server_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_page_cannot_publish_to_a_hub_on_this_machine() {
     let server = Server::start(&[]).await.unwrap();
-    let client = reqwest::Client::new();
+    let client = http::client().build().unwrap();
     let post = |name: &'static str, value: &'static str| {
         client.post(server.url("/events?topic=t")).header(name, value).body("x").send()
     };
@@ -234,14 +234,7 @@ async fn a_reader_that_is_far_behind_is_told_what_it_missed() {
 async fn the_readmes_rust_example_runs() {
     let example = include_str!("../../server/examples/hello.rs");
     assert_eq!(examples::of_readme("rust").unwrap(), example, "the README shows the example as it is");
-    let hello = |verb| {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args([verb, "--quiet", "--package", "heartwire", "--example", "hello"]).kill_on_drop(true);
-        cargo
-    };
-    // However long that takes: the patience below is for events.
-    assert!(hello("build").status().await.unwrap().success());
-    let _service = hello("run").spawn().unwrap();
+    let _service = Command::new(part("HEARTWIRE_EXAMPLES").unwrap().join("hello")).kill_on_drop(true).spawn().unwrap();
     let mut tail = Tail::of("http://127.0.0.1:3000/live/events?topic=ticks&from=earliest", &[]).unwrap();
     assert_eq!(tail.next_data().await.unwrap(), "tick 0");
     assert_eq!(tail.next_data().await.unwrap(), "tick 1");

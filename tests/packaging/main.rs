@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail that way")]
 
 use anyhow::{Context, Result, ensure};
-use heartwire_tests::{Browser, BrowserKind, Server, eventually, part};
+use heartwire_tests::{Browser, BrowserKind, Server, eventually, http, part};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -68,7 +68,7 @@ fn vites_development_server_needs_no_word_about_the_package() {
             .kill_on_drop(true)
             .spawn()?;
         let url = format!("http://127.0.0.1:{port}/");
-        eventually("Vite's development server", async || Ok(reqwest::get(&url).await.ok())).await?;
+        eventually("Vite's development server", async || Ok(http::get(&url).await.ok())).await?;
         let browser = Browser::start(BrowserKind::Chromium).await?;
         browser.open(&url).await?;
         browser.wait_for(&got_it("page")).await?;

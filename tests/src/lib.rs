@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod examples;
+pub mod http;
 pub mod link;
 pub mod server;
 pub mod wait;
@@ -18,7 +19,8 @@ pub use server::Server;
 pub use wait::eventually;
 
 /// The path of a part that was built before the tests, from the environment variable `name`:
-/// `HEARTWIRE_BIN`, `HEARTWIRE_WWW`, `HEARTWIRE_PACKAGING`, `CHROMIUM`, `CHROMEDRIVER`, `FIREFOX` or `GECKODRIVER`.
+/// `HEARTWIRE_BIN`, `HEARTWIRE_EXAMPLES`, `HEARTWIRE_WWW`, `HEARTWIRE_PACKAGING`, `CHROMIUM`, `CHROMEDRIVER`, `FIREFOX`
+/// or `GECKODRIVER`.
 ///
 /// # Errors
 /// It is not set: the tests were not started by xtask.

@@ -1,6 +1,6 @@
 //! The real server, as a process of its own.
 
-use crate::part;
+use crate::{http, part};
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ impl Server {
     pub async fn start(settings: &[&str]) -> Result<Self> {
         let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
         let (child, scheme, address) = spawn("127.0.0.1:0", &settings).await?;
-        Ok(Self { child, address, scheme, settings, client: reqwest::Client::new() })
+        Ok(Self { child, address, scheme, settings, client: http::client().build()? })
     }
 
     /// Sends this token with each of its own requests from now on.
@@ -37,7 +37,7 @@ impl Server {
     /// The token has characters that no header can hold.
     pub fn with_token(mut self, token: &str) -> Result<Self> {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, format!("Bearer {token}").parse()?)]);
-        self.client = reqwest::Client::builder().default_headers(headers).build()?;
+        self.client = http::client().default_headers(headers).build()?;
         Ok(self)
     }
 
@@ -179,6 +179,7 @@ pub fn heartwire() -> Result<Command> {
     // The binary refuses what it does not know in the environment, the names of these parts too.
     command
         .env_remove("HEARTWIRE_BIN")
+        .env_remove("HEARTWIRE_EXAMPLES")
         .env_remove("HEARTWIRE_WWW")
         .env_remove("HEARTWIRE_PACKAGING")
         .env_remove("RUST_LOG");

@@ -14,7 +14,9 @@ mod client;
 mod files;
 mod fresh;
 mod packaging;
+mod programs;
 mod reference;
+mod report;
 #[cfg(test)]
 mod requirements;
 mod settings;

@@ -94,7 +94,7 @@ fn wait(what: &str, child: &mut Child, limit: Option<Duration>) -> Result<Option
         if elapsed >= next_line {
             match next_line {
                 MOMENT => println!("- {what}"),
-                _ => println!("  still at it after {} s", elapsed.as_secs()),
+                _ => println!("  still at it after {} s: {what}", elapsed.as_secs()),
             }
             next_line += REMINDER;
         }

@@ -28,7 +28,7 @@ pub(crate) fn start(flags: &[String]) -> Result<()> {
     become_program(serve.args(flags))
 }
 
-/// The release build of the server, for `start` and for the end-to-end tests.
+/// The release build of the server, for `start` and for what is measured.
 pub(crate) fn build_server() -> Result<()> {
     let mut cargo = toolchain::cargo("build");
     cargo.args(["--release", "--package", "heartwire"]);

@@ -40,6 +40,11 @@ pub(crate) fn release_binary(name: &str) -> PathBuf {
     target("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
+/// The debug build of a program of this workspace, which cargo makes for the tests.
+pub(crate) fn debug_binary(name: &str) -> PathBuf {
+    target("debug").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+}
+
 /// The demo pages with the packaged client beside them, as the server is to serve them.
 pub(crate) fn www() -> PathBuf {
     target("www")
