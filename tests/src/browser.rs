@@ -211,16 +211,16 @@ impl Browser {
 impl Drop for Browser {
     /// Ends the browser unless it was closed, as where a story has panicked: the driver would leave it behind.
     fn drop(&mut self) {
-        // Whoever unwinds cannot wait for a future.
+        // Whoever unwinds cannot wait for a future. geckodriver obeys only those who call it by its own address.
         let end = || {
             let mut driver = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
             driver.set_read_timeout(Some(PATIENCE))?;
             write!(
                 driver,
-                "DELETE /session/{} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
-                self.session
+                "DELETE /session/{} HTTP/1.1\r\nhost: 127.0.0.1:{}\r\nconnection: close\r\n\r\n",
+                self.session, self.port
             )?;
-            // It answers when the browser has ended, and then keeps the connection.
+            // It answers when the browser has ended, and may keep the connection.
             driver.read(&mut [0])
         };
         // Neither is there anybody to tell: a driver that is gone has nothing left to end.
