@@ -53,6 +53,7 @@ fn start_in(text: &str, part: &str) -> Option<usize> {
 }
 
 /// How long JavaScript finds a text: one unit for each character, two for those that take four bytes here.
+#[inline(never)]
 pub(crate) fn utf16_len(text: &str) -> u32 {
     // Eight bytes at a time, several times as fast as to decode the characters.
     const EACH: u64 = u64::MAX / 0xff;

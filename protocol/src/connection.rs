@@ -514,7 +514,7 @@ struct Stream {
     /// When another stream, with a fresh token, takes its place.
     renew_at: Option<Moment>,
     /// The smallest difference seen between our clock and the server's, in ms.
-    clock_offset_ms: Option<i128>,
+    clock_offset_ms: Option<i64>,
 }
 
 /// Until when a stream is given to be heard, and what it is lost to otherwise.
@@ -1332,10 +1332,11 @@ impl Stream {
     }
 
     fn latency(&mut self, server_time_ms: u64, now: Moment) -> Duration {
-        let offset = now.since_origin().as_millis() as i128 - i128::from(server_time_ms);
+        // What is beyond 300 million years is a server's nonsense, and costs nothing but the figure.
+        let offset = now.since_origin_ms().wrapping_sub(server_time_ms).cast_signed();
         let fastest = self.clock_offset_ms.map_or(offset, |fastest| fastest.min(offset));
         self.clock_offset_ms = Some(fastest);
-        Duration::from_millis(u64::try_from(offset - fastest).unwrap_or(u64::MAX))
+        Duration::from_millis(offset.wrapping_sub(fastest).cast_unsigned())
     }
 }
 

@@ -76,7 +76,7 @@ impl FromStr for Cursor {
 
 #[inline]
 fn canonical(digits: &str, radix: u32) -> Result<u64, BadCursor> {
-    let leading_zero = digits.len() > 1 && digits.starts_with('0');
+    let leading_zero = matches!(digits.as_bytes(), [b'0', _, ..]);
     let clean = digits.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase());
     if leading_zero || !clean {
         return Err(BadCursor);

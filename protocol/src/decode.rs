@@ -177,7 +177,7 @@ impl Decoder {
     /// Takes the next bytes of the stream. Then call [`next_event`](Self::next_event) until it has none.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.copy_values();
-        self.text.drain(..self.line_start);
+        self.forget_lines();
         // One large event is no reason to keep its memory for as long as the stream is open.
         if self.text.is_empty() && self.text.capacity() > KEPT_BYTES {
             self.text = String::new();
@@ -190,6 +190,17 @@ impl Decoder {
             let mut whole = mem::take(&mut self.incomplete);
             whole.extend_from_slice(bytes);
             self.decode(&whole);
+        }
+    }
+
+    /// Keeps of the text what has not been read yet. Not by `drain`, of which a page would download what it can do more.
+    fn forget_lines(&mut self) {
+        if self.line_start > 0 {
+            let mut bytes = mem::take(&mut self.text).into_bytes();
+            bytes.copy_within(self.line_start.., 0);
+            bytes.truncate(bytes.len() - self.line_start);
+            // It is text from one line's begin to the end.
+            self.text = String::from_utf8(bytes).unwrap_or_default();
         }
     }
 

@@ -37,6 +37,11 @@ impl Moment {
         Self { since_origin_us: since_origin.saturating_mul(1_000) }
     }
 
+    /// The same in whole milliseconds.
+    pub(crate) const fn since_origin_ms(self) -> u64 {
+        self.since_origin_us / 1_000
+    }
+
     /// The time since the caller's origin.
     #[must_use]
     pub const fn since_origin(self) -> Duration {

@@ -46,7 +46,9 @@ impl Connection {
             Plan::Polling(polling) => {
                 let probe = polling.probe.take();
                 let request = core::mem::replace(&mut polling.request, PollRequest::Next { at: now });
-                self.actions.extend(probe.map(|stream| Action::CloseStream { link: stream.link }));
+                if let Some(stream) = probe {
+                    self.actions.push_back(Action::CloseStream { link: stream.link });
+                }
                 self.cancel(request);
                 self.schedule_probe(now);
             }
