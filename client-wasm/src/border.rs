@@ -10,23 +10,11 @@ use core::cell::RefCell;
 
 thread_local! {
     // Nothing here calls back, so no call finds it borrowed.
-    static CLIENT: RefCell<Client> = RefCell::default();
+    static CLIENT: RefCell<Client> = const { RefCell::new(Client::new()) };
 }
 
-fn with<T: Default>(act: impl FnOnce(&mut Client) -> T) -> T {
-    let mut act = Some(act);
-    let mut answer = T::default();
-    with_client(&mut |client| {
-        if let Some(act) = act.take() {
-            answer = act(client);
-        }
-    });
-    answer
-}
-
-/// Not generic, since each instance of it would bring the making of the client once more.
-fn with_client(act: &mut dyn FnMut(&mut Client)) {
-    CLIENT.with_borrow_mut(act);
+fn with<T>(act: impl FnOnce(&mut Client) -> T) -> T {
+    CLIENT.with_borrow_mut(act)
 }
 
 /// Makes room for the bytes that the next call is about; where JavaScript writes them.

@@ -10,7 +10,7 @@ use core::time::Duration;
 use heartwire_protocol::answer::RefusalAnswer;
 use heartwire_protocol::connection::{Action, Connection, Input, Link, Notice, Resume, Settings, SilenceLimit, State};
 use heartwire_protocol::control::{Closing, ClosingReason, Connected, Expiring, Gap, GapReason, Heartbeat};
-use heartwire_protocol::decode::EventRef;
+use heartwire_protocol::decode::{DEFAULT_MAX_EVENT_BYTES, EventRef};
 use heartwire_protocol::frame;
 use heartwire_protocol::{Control, Decoder, Moment};
 
@@ -22,9 +22,8 @@ const N_NUMBERS: usize = 6;
 const KEPT_BYTES: usize = 64 * 1024;
 
 /// One connection behind the border. The functions of this crate have one of their own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Client {
-    settings: Settings,
     /// No frames were asked for, so none are known.
     no_frames: bool,
     machine: Connection,
@@ -66,7 +65,36 @@ enum AtHand {
     Frame,
 }
 
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Client {
+    /// A client whose settings have their defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            no_frames: false,
+            machine: Connection::new(Settings::DEFAULT),
+            room: Vec::new(),
+            n_room_bytes: 0,
+            now: Moment::from_millis(0),
+            stream: None,
+            decoder: Decoder::new(DEFAULT_MAX_EVENT_BYTES),
+            places: Places::START,
+            last_type: String::new(),
+            at_hand: AtHand::Beyond,
+            too_long: false,
+            types: Vec::new(),
+            last_id: String::new(),
+            numbers: [0.0; N_NUMBERS],
+            text: String::new(),
+            text_is_decoders: false,
+        }
+    }
+
     /// See `room` in `border`.
     pub fn room(&mut self, n_bytes: usize) -> &mut [u8] {
         if self.room.len() < n_bytes {
@@ -79,7 +107,7 @@ impl Client {
     /// See `set` in `border`. A number that no setting has is ignored.
     pub fn set(&mut self, setting: u32, value: f64) {
         let Some(setting) = Setting::ALL.get(setting as usize) else { return };
-        let settings = &mut self.settings;
+        let settings = self.machine.settings_mut();
         let span = span_of_ms(value);
         match setting {
             Setting::Seed => settings.seed = value as u64,
@@ -126,12 +154,8 @@ impl Client {
         let mut rest = text;
         let input = match happening {
             Happening::Start => {
-                let mut settings = self.settings.clone();
-                if let Resume::After(id) = &mut settings.resume {
+                if let Resume::After(id) = &mut self.machine.settings_mut().resume {
                     text.clone_into(id);
-                }
-                if self.machine.state().is_none() {
-                    self.machine = Connection::new(settings);
                 }
                 Input::Start
             }
@@ -183,11 +207,7 @@ impl Client {
             Happening::PollFailed => Input::PollFailed { link, retry_after: span_of_seconds(number) },
             Happening::Health => Input::Health { link, enabled: number != 0.0 },
             Happening::HealthFailed => Input::HealthFailed { link },
-            Happening::SetEnabled => {
-                // The machine may be made only now.
-                self.settings.enabled = number != 0.0;
-                Input::SetEnabled(self.settings.enabled)
-            }
+            Happening::SetEnabled => Input::SetEnabled(number != 0.0),
             Happening::Offline => Input::Offline,
             Happening::Online => Input::Online,
             Happening::Paused => Input::Paused,
@@ -272,7 +292,7 @@ impl Client {
     fn read(&mut self, link: Link, bytes: &[u8]) {
         if self.stream == Some(link) {
             self.decoder.feed(bytes);
-            self.places = Places::default();
+            self.places = Places::START;
             self.machine.handle(Input::Heard { link }, self.now);
         }
     }
@@ -314,8 +334,8 @@ impl Client {
         match action {
             Action::OpenStream { link, resume } => {
                 self.stream = Some(link);
-                self.decoder = Decoder::default();
-                self.places = Places::default();
+                self.decoder = Decoder::new(DEFAULT_MAX_EVENT_BYTES);
+                self.places = Places::START;
                 self.last_id.clear();
                 self.told_where(Told::OpenStream, link, resume, Duration::ZERO)
             }
@@ -326,13 +346,12 @@ impl Client {
             Action::Deliver => self.deliver(),
             Action::Tell(Notice::State(state)) => {
                 let (number, attempt, delay, reason) = in_words(state);
-                self.text.clear();
-                self.text.push_str(reason);
+                self.say(&[reason]);
                 self.told(Told::State, &[number, attempt.into(), ms_of_span(delay)])
             }
             Action::Tell(Notice::Heartbeat { latency }) => self.told(Told::Heartbeat, &[ms_of_span(latency)]),
             Action::Tell(Notice::Gap(Gap { from, to, reason })) => {
-                self.text = join(&[from.as_deref().unwrap_or_default(), &to, reason.as_str()]);
+                self.say(&[from.as_deref().unwrap_or_default(), &to, reason.as_str()]);
                 self.told(Told::Gap, &[])
             }
             Action::Tell(Notice::Expiring { expires_in }) => self.told(Told::Expiring, &[ms_of_span(expires_in)]),
@@ -381,7 +400,7 @@ impl Client {
     }
 
     fn trouble(&mut self, code: &str, message: &str) -> Told {
-        self.text = join(&[code, message]);
+        self.say(&[code, message]);
         self.told(Told::Trouble, &[])
     }
 
@@ -393,6 +412,17 @@ impl Client {
         };
         self.text = if let Resume::After(id) = resume { id } else { String::new() };
         self.told(told, &[number_of(link), begins, wait.as_secs_f64()])
+    }
+
+    /// Makes these texts the one that belongs to what is told, each ended but the last.
+    fn say(&mut self, texts: &[&str]) {
+        self.text.clear();
+        for (i, text) in texts.iter().enumerate() {
+            if i > 0 {
+                self.text.push_str(END_OF_TEXT);
+            }
+            self.text.push_str(text);
+        }
     }
 
     /// With these numbers, and the text of its own.
@@ -440,18 +470,6 @@ fn next_text<'a>(texts: &mut &'a str) -> &'a str {
     let (text, rest) = texts.split_at(end);
     *texts = rest.get(1..).unwrap_or_default();
     text
-}
-
-/// Puts texts into one, each ended but the last.
-fn join(texts: &[&str]) -> String {
-    let mut joined = String::new();
-    for (i, text) in texts.iter().enumerate() {
-        if i > 0 {
-            joined.push_str(END_OF_TEXT);
-        }
-        joined.push_str(text);
-    }
-    joined
 }
 
 /// The state's number, its attempt, its delay and its reason.

@@ -9,7 +9,7 @@ use heartwire_protocol::decode::EventRef;
 pub(crate) type Place = [u32; 6];
 
 /// Counts along one text.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Places {
     /// Whether JavaScript counts as we do, once that was looked at.
     is_ascii: Option<bool>,
@@ -20,6 +20,9 @@ pub(crate) struct Places {
 }
 
 impl Places {
+    /// Before the first event of a text.
+    pub(crate) const START: Self = Self { is_ascii: None, bytes: 0, units: 0 };
+
     /// Where the next event of the text stands; `None` when a part of it is not in there.
     pub(crate) fn of(&mut self, event: EventRef<'_>, text: &str) -> Option<Place> {
         let EventRef { event_type, data, last_event_id } = event;
@@ -94,7 +97,7 @@ mod tests {
             &text[start..start + text[start..].find(end).unwrap_or(text.len() - start)]
         };
         let units: Vec<u16> = text.encode_utf16().collect();
-        let mut places = Places::default();
+        let mut places = Places::START;
         for (event_type, data, last_event_id) in
             [("", &text[3..7], &text[9..10]), (part("t\u{f6}t", ","), part("data \u{1f30a}", ","), part("8", "\0"))]
         {

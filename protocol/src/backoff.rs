@@ -24,11 +24,14 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { base_delay: Duration::from_secs(1), max_delay: Duration::from_secs(30) }
+        Self::DEFAULT
     }
 }
 
 impl Backoff {
+    /// The default, for constants.
+    pub const DEFAULT: Self = Self { base_delay: Duration::from_secs(1), max_delay: Duration::from_secs(30) };
+
     /// The delay before the first attempt is at least this part of its cap: what keeps a client
     /// that is first in the line from hammering a server which is just going down.
     const FLOOR_PART: u32 = 10;

@@ -102,23 +102,28 @@ pub struct Settings {
     pub seed: u64,
 }
 
+impl Settings {
+    /// The default, for constants.
+    pub const DEFAULT: Self = Self {
+        enabled: true,
+        polling: true,
+        resume: Resume::Live,
+        backoff: Backoff::DEFAULT,
+        max_attempts: None,
+        silence: SilenceLimit::FromServer,
+        connect_timeout: Duration::from_secs(15),
+        healthy_after: Duration::from_secs(10),
+        poll_interval: Duration::from_secs(2),
+        poll_wait: Duration::from_secs(25),
+        probe_interval: Duration::from_secs(30),
+        renews_token: false,
+        seed: 0,
+    };
+}
+
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            polling: true,
-            resume: Resume::Live,
-            backoff: Backoff::default(),
-            max_attempts: None,
-            silence: SilenceLimit::FromServer,
-            connect_timeout: Duration::from_secs(15),
-            healthy_after: Duration::from_secs(10),
-            poll_interval: Duration::from_secs(2),
-            poll_wait: Duration::from_secs(25),
-            probe_interval: Duration::from_secs(30),
-            renews_token: false,
-            seed: 0,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -461,12 +466,26 @@ pub struct Counters {
     pub gaps_total: u64,
 }
 
+impl Counters {
+    const NONE: Self = Self {
+        attempts_total: 0,
+        opened_total: 0,
+        losses_total: 0,
+        silences_total: 0,
+        polls_total: 0,
+        heartbeats_total: 0,
+        delivered_total: 0,
+        duplicates_total: 0,
+        gaps_total: 0,
+    };
+}
+
 /// The state machine of one connection.
 #[derive(Debug)]
 pub struct Connection {
+    /// Their resume point moves on.
     settings: Settings,
     plan: Plan,
-    resume: Resume,
     /// The resume point, should it be one that can be compared: read once, and not with each event.
     cursor: Option<Cursor>,
     /// A question after the server's health that is on its way, and when it is given up.
@@ -562,37 +581,37 @@ enum PollRequest {
 
 impl Default for Connection {
     fn default() -> Self {
-        Self::new(Settings::default())
+        Self::new(Settings::DEFAULT)
     }
 }
 
 impl Connection {
     /// A connection that does nothing until [`Input::Start`].
     #[must_use]
-    pub fn new(mut settings: Settings) -> Self {
-        settings.polling &= CompiledIn::PROOF.is_some();
+    pub const fn new(settings: Settings) -> Self {
         Self {
+            settings,
             plan: Plan::NotStarted,
-            cursor: match &settings.resume {
-                Resume::After(id) => id.parse().ok(),
-                Resume::Live | Resume::Earliest => None,
-            },
-            resume: settings.resume.clone(),
+            cursor: None,
             health: None,
             attempt: 0,
             place: 0.0,
             silences_in_a_row: 0,
             refusals_in_a_row: 0,
-            not_before: Moment::default(),
+            not_before: Moment::from_millis(0),
             offline: false,
             paused: false,
             told: None,
-            counters: Counters::default(),
+            counters: Counters::NONE,
             actions: VecDeque::new(),
             next_link: 0,
-            rng: fastrand::Rng::with_seed(settings.seed),
-            settings,
+            rng: fastrand::Rng::with_seed(0),
         }
+    }
+
+    /// How it behaves: for a shell that learns that piece by piece, before [`Input::Start`].
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
     }
 
     /// Takes in what happened at the moment `now`. Then carry out the actions until there are none.
@@ -661,7 +680,7 @@ impl Connection {
     /// Where the next stream or poll begins.
     #[must_use]
     pub fn resume(&self) -> &Resume {
-        &self.resume
+        &self.settings.resume
     }
 
     /// What the page was last told about the link; `None` before the start.
@@ -678,6 +697,12 @@ impl Connection {
 
     fn start(&mut self, now: Moment) {
         if matches!(self.plan, Plan::NotStarted) {
+            let Settings { polling, resume, seed, .. } = &mut self.settings;
+            *polling &= CompiledIn::PROOF.is_some();
+            self.rng = fastrand::Rng::with_seed(*seed);
+            if let Resume::After(id) = resume {
+                self.cursor = id.parse().ok();
+            }
             if self.settings.enabled {
                 self.connect(now);
             } else {
@@ -697,7 +722,7 @@ impl Connection {
     fn open_stream(&mut self, now: Moment) -> Stream {
         self.counters.attempts_total += 1;
         let link = self.new_link();
-        self.actions.push_back(Action::OpenStream { link, resume: self.resume.clone() });
+        self.actions.push_back(Action::OpenStream { link, resume: self.settings.resume.clone() });
         Stream {
             link,
             since: now,
@@ -880,9 +905,9 @@ impl Connection {
 
     fn go_on_after(&mut self, id: &str, cursor: Option<Cursor>) {
         self.cursor = cursor;
-        match &mut self.resume {
+        match &mut self.settings.resume {
             Resume::After(last) => id.clone_into(last),
-            Resume::Live | Resume::Earliest => self.resume = Resume::After(id.to_owned()),
+            Resume::Live | Resume::Earliest => self.settings.resume = Resume::After(id.to_owned()),
         }
     }
 
@@ -1029,7 +1054,7 @@ impl Connection {
     fn send_poll(&mut self, now: Moment) -> PollRequest {
         let link = self.new_link();
         let wait = self.settings.poll_wait;
-        self.actions.push_back(Action::Poll { link, resume: self.resume.clone(), wait });
+        self.actions.push_back(Action::Poll { link, resume: self.settings.resume.clone(), wait });
         PollRequest::Sent { link, sent_at: now, give_up_at: now + wait + self.settings.connect_timeout, n_events: 0 }
     }
 
@@ -1107,7 +1132,7 @@ impl Connection {
     }
 
     fn try_stream(&mut self, now: Moment) {
-        if !matches!(self.resume, Resume::After(_)) {
+        if !matches!(self.settings.resume, Resume::After(_)) {
             // No poll has said yet where to begin. Beside one, the stream would begin elsewhere, and what
             // lies between the two would be left out without a word.
             self.leave_polling();

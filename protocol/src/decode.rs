@@ -137,7 +137,7 @@ enum ByteOrderMark {
 }
 
 /// The value of a field: where it stands in the text, or a copy.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Value {
     start: usize,
     end: usize,
@@ -154,7 +154,7 @@ impl Default for Decoder {
 impl Decoder {
     /// A decoder for one stream, whose events take at most `max_event_bytes` each.
     #[must_use]
-    pub fn new(max_event_bytes: usize) -> Self {
+    pub const fn new(max_event_bytes: usize) -> Self {
         Self {
             max_event_bytes,
             text: String::new(),
@@ -163,12 +163,12 @@ impl Decoder {
             searched: 0,
             after_cr: false,
             bom: ByteOrderMark::MayCome,
-            event_type: Value::default(),
-            data: Value::default(),
+            event_type: Value::NONE,
+            data: Value::NONE,
             has_data: false,
             dispatched: false,
-            last_event_id_buffer: Value::default(),
-            last_event_id: Value::default(),
+            last_event_id_buffer: Value::NONE,
+            last_event_id: Value::NONE,
             retry: None,
             failed: None,
         }
@@ -301,7 +301,7 @@ impl Decoder {
         let failure = EventTooLong { limit_bytes: self.max_event_bytes };
         self.failed = Some(failure);
         self.copy_values();
-        self.data = Value::default();
+        self.data = Value::NONE;
         self.text = String::new();
         self.line_start = 0;
         self.searched = 0;
@@ -396,6 +396,8 @@ impl Decoder {
 }
 
 impl Value {
+    const NONE: Self = Self { start: 0, end: 0, copy: String::new(), is_copy: false };
+
     #[inline]
     fn of<'a>(&'a self, text: &'a str) -> &'a str {
         if self.is_copy { &self.copy } else { text.get(self.start..self.end).unwrap_or_default() }
