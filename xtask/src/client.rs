@@ -66,8 +66,8 @@ fn compile(toolchain: Toolchain, settings: &Settings, module: Module) -> Result<
         Module::LeanClient => (&what.package, &["--no-default-features"]),
         Module::Frames => (&what.frames, &[]),
     };
-    let mut cargo = toolchain.cargo_build_small();
-    cargo.args(["--lib", "--package", package, "--profile", &what.profile]).args(features);
+    let mut cargo = toolchain.cargo_build_small(&what.profile);
+    cargo.args(["--lib", "--package", package]).args(features);
     shell::run("building the client (a minute the first time)", &mut cargo)?;
     let file = format!("{}.wasm", package.replace('-', "_"));
     Ok(toolchain.output(&what.profile).join(file))

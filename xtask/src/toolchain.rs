@@ -21,6 +21,10 @@ pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 /// said in one is kept, nor the paths of this machine that it would name.
 const SMALL_FLAGS: &str = "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none -Zfmt-debug=none";
 
+/// Of the library, what runs with every event is compiled for speed, which makes the module no larger: it is inlined
+/// where it is used once.
+const FAST_PACKAGES: [&str; 3] = ["alloc", "compiler_builtins", "core"];
+
 /// Long enough for the download on a slow line to show itself, short enough for a machine that has none.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(20);
 
@@ -110,8 +114,9 @@ impl Toolchain {
     }
 
     /// `cargo build` with a standard library made small, which aborts without a word, where that can be had.
-    pub(crate) fn cargo_build_small(self) -> Command {
+    pub(crate) fn cargo_build_small(self, profile: &str) -> Command {
         let mut cargo = self.cargo("build");
+        cargo.args(["--profile", profile]);
         if self.has_library_source() {
             cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", SMALL_FLAGS).args([
                 "-Z",
@@ -119,6 +124,10 @@ impl Toolchain {
                 "-Z",
                 "build-std-features=optimize_for_size",
             ]);
+            // Here, since cargo would warn of them wherever the library is not built.
+            for package in FAST_PACKAGES {
+                cargo.arg("--config").arg(format!("profile.{profile}.package.{package}.opt-level=3"));
+            }
         }
         cargo
     }
