@@ -48,6 +48,12 @@ extern "C" fn numbers() -> usize {
     with(|client| client.numbers().as_ptr() as usize)
 }
 
+/// Where the places of [`Told::Slices`] stand, six numbers for each event. They stand there for as long as the instance lives.
+#[unsafe(no_mangle)]
+extern "C" fn slices() -> usize {
+    with(|client| client.slices().as_ptr() as usize)
+}
+
 /// Where the text is that belongs to what was told.
 #[unsafe(no_mangle)]
 extern "C" fn text() -> usize {

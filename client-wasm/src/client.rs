@@ -3,21 +3,23 @@
 //! The client owns the machine, the decoder of a stream over `fetch`, and what has been told last. It decides
 //! nothing, and opens nothing: JavaScript does what [`next_told`](Client::next_told) says.
 
-use crate::places::{Places, utf16_len};
+use crate::places::{Place, Places, utf16_len};
 use crate::words::{Happening, Setting, Told};
 use core::mem;
 use core::time::Duration;
 use heartwire_protocol::answer::RefusalAnswer;
 use heartwire_protocol::connection::{Action, Connection, Input, Link, Notice, Resume, Settings, SilenceLimit, State};
 use heartwire_protocol::control::{Closing, ClosingReason, Connected, Expiring, Gap, GapReason, Heartbeat};
-use heartwire_protocol::decode::{DEFAULT_MAX_EVENT_BYTES, EventRef};
+use heartwire_protocol::decode::{DEFAULT_MAX_EVENT_BYTES, EventRef, text_of};
 use heartwire_protocol::frame;
 use heartwire_protocol::{Control, Decoder, Moment};
 
 /// What ends each text but the last, where a message has several.
 const END_OF_TEXT: &str = "\0";
-/// As many as [`Told::Slice`] needs.
+/// As many as a [`Told::Copy`] needs.
 const N_NUMBERS: usize = 6;
+/// So many events are told by one [`Told::Slices`] at the most.
+const N_SLICES: usize = 128;
 /// So much memory is kept from one call to the next.
 const KEPT_BYTES: usize = 64 * 1024;
 
@@ -35,11 +37,17 @@ pub struct Client {
     /// The stream that was opened last.
     stream: Option<Link>,
     decoder: Decoder,
-    /// Of the decoder's text.
+    /// Among the decoder's bytes.
     places: Places,
     /// The type of the last event that was told as a slice or a copy.
     last_type: String,
     at_hand: AtHand,
+    /// The places of the events that were told as slices.
+    slices: [Place; N_SLICES],
+    /// What has to wait until those were told: the decoder's event,
+    event_waits: bool,
+    /// and what the machine said.
+    waiting: Option<Action>,
     /// The stream was given up for an event that is too long, which the page has still to be told.
     too_long: bool,
     /// The types that the page listens for.
@@ -58,6 +66,8 @@ enum AtHand {
     /// JavaScript has it.
     #[default]
     Beyond,
+    /// The decoder has it, and here it stands in its text.
+    Slice(Place),
     /// The decoder has it.
     Decoded,
     /// The decoder has it, and JavaScript is to have it opened.
@@ -86,6 +96,9 @@ impl Client {
             places: Places::START,
             last_type: String::new(),
             at_hand: AtHand::Beyond,
+            slices: [[0; 6]; N_SLICES],
+            event_waits: false,
+            waiting: None,
             too_long: false,
             types: Vec::new(),
             last_id: String::new(),
@@ -232,14 +245,37 @@ impl Client {
 
     /// See `next` in `border`.
     pub fn next_told(&mut self) -> Told {
-        loop {
-            if let Some(action) = self.machine.next_action() {
-                return self.tell(action);
-            }
-            if let Some(told) = self.read_on() {
-                return told;
+        let mut n_slices = 0;
+        while n_slices < N_SLICES {
+            if let Some(action) = self.waiting.take().or_else(|| self.machine.next_action()) {
+                if let (Action::Deliver, AtHand::Slice(place)) = (&action, &self.at_hand) {
+                    self.slices[n_slices] = *place;
+                    n_slices += 1;
+                    if place[1] > 0 {
+                        self.keep_type();
+                    }
+                } else if n_slices == 0 {
+                    return self.tell(action);
+                } else {
+                    self.waiting = Some(action);
+                    break;
+                }
+            } else if let Some(told) = self.read_on(n_slices > 0) {
+                if n_slices == 0 {
+                    return told;
+                }
+                break;
             }
         }
+        self.told(Told::Slices, &[n_slices as f64]);
+        self.text_is_decoders = true;
+        Told::Slices
+    }
+
+    /// See `slices` in `border`.
+    #[must_use]
+    pub fn slices(&self) -> &[[u32; 6]] {
+        &self.slices
     }
 
     /// See `numbers` in `border`.
@@ -248,10 +284,10 @@ impl Client {
         &self.numbers
     }
 
-    /// The text that belongs to what was told.
+    /// The text that belongs to what was told. That of a stream is as it came, and may have in it what is not UTF-8.
     #[must_use]
-    pub fn text(&self) -> &str {
-        if self.text_is_decoders { self.decoder.text() } else { &self.text }
+    pub fn text(&self) -> &[u8] {
+        if self.text_is_decoders { self.decoder.bytes() } else { self.text.as_bytes() }
     }
 
     /// See `last_event_id` in `border`.
@@ -298,32 +334,55 @@ impl Client {
     }
 
     /// Hands the machine the next event of the stream. Answers what JavaScript has to do before the machine can
-    /// say anything, or that there is nothing more.
-    fn read_on(&mut self) -> Option<Told> {
-        if mem::take(&mut self.too_long) {
+    /// say anything, or that there is nothing more. Where slices wait to be told, that is all the answer: what comes
+    /// next may depend on what the page makes of them.
+    fn read_on(&mut self, slices_wait: bool) -> Option<Told> {
+        if !slices_wait && mem::take(&mut self.too_long) {
             return Some(self.trouble("event-too-long", "an event is longer than 32 MiB"));
         }
         let Some(link) = self.stream else { return Some(Told::Nothing) };
-        match self.decoder.advance() {
-            Ok(true) => {}
-            Ok(false) => return Some(Told::Nothing),
-            Err(_) => {
-                self.machine.handle(Input::Lost { link, status: None, retry_after: None }, self.now);
-                self.stream = None;
-                self.too_long = true;
-                return None;
+        if !mem::take(&mut self.event_waits) {
+            match self.decoder.advance() {
+                Ok(true) => {}
+                Ok(false) => return Some(Told::Nothing),
+                Err(_) => {
+                    self.machine.handle(Input::Lost { link, status: None, retry_after: None }, self.now);
+                    self.stream = None;
+                    self.too_long = true;
+                    return None;
+                }
             }
         }
-        let EventRef { event_type, last_event_id, .. } = self.decoder.event();
-        if Control::is_control_type(event_type) {
-            return Some(self.copied(Told::Control));
+        let mut event = self.decoder.event();
+        let mut is_frame = false;
+        if event.event_type == self.last_type.as_bytes() {
+            // It is as wanted as that one, and JavaScript knows its type.
+            event.event_type = b"";
+        } else {
+            let event_type = &*text_of(event.event_type);
+            let inner = if self.no_frames { None } else { frame::inner_type(event_type) };
+            let is_control = Control::is_control_type(event_type);
+            let is_wanted = is_wanted(&self.types, inner.unwrap_or(event_type));
+            if slices_wait && (is_control || !is_wanted) {
+                self.event_waits = true;
+                return Some(Told::Nothing);
+            }
+            if is_control {
+                return Some(self.copied(Told::Control));
+            }
+            if !is_wanted {
+                return None;
+            }
+            is_frame = inner.is_some();
         }
-        let inner = if self.no_frames { None } else { frame::inner_type(event_type) };
-        if !is_wanted(&self.types, inner.unwrap_or(event_type)) {
-            return None;
-        }
-        let id = own_id(&mut self.last_id, last_event_id);
-        self.at_hand = if inner.is_some() { AtHand::Frame } else { AtHand::Decoded };
+        self.at_hand = if is_frame {
+            AtHand::Frame
+        } else {
+            let place = self.places.of(event, self.decoder.bytes(), self.decoder.is_ascii_so_far());
+            place.map_or(AtHand::Decoded, AtHand::Slice)
+        };
+        let last_event_id = self.decoder.last_event_id();
+        let id = own_id(&mut self.last_id, &last_event_id);
         self.machine.handle(Input::Event { link, id }, self.now);
         None
     }
@@ -334,12 +393,17 @@ impl Client {
         match action {
             Action::OpenStream { link, resume } => {
                 self.stream = Some(link);
+                self.event_waits = false;
                 self.decoder = Decoder::new(DEFAULT_MAX_EVENT_BYTES);
                 self.places = Places::START;
                 self.last_id.clear();
                 self.told_where(Told::OpenStream, link, resume, Duration::ZERO)
             }
-            Action::CloseStream { link } => self.told(Told::CloseStream, &[number_of(link)]),
+            Action::CloseStream { link } => {
+                // Of what it brought, nothing is read any more.
+                self.stream = self.stream.filter(|open| *open != link);
+                self.told(Told::CloseStream, &[number_of(link)])
+            }
             Action::Poll { link, resume, wait } => self.told_where(Told::Poll, link, resume, wait),
             Action::CancelPoll { .. } => Told::CancelPoll,
             Action::AskHealth { link } => self.told(Told::AskHealth, &[number_of(link)]),
@@ -361,28 +425,18 @@ impl Client {
     fn deliver(&mut self) -> Told {
         match mem::take(&mut self.at_hand) {
             AtHand::Beyond => Told::Deliver,
-            AtHand::Decoded => self.slice().unwrap_or_else(|| {
-                self.decoder.event().event_type.clone_into(&mut self.last_type);
+            AtHand::Slice(_) | AtHand::Decoded => {
+                self.keep_type();
                 self.copied(Told::Copy)
-            }),
+            }
             AtHand::Frame => self.copied(Told::Frame),
         }
     }
 
-    /// The decoder's event as a slice of its text; `None` when a part of it is not in there.
-    fn slice(&mut self) -> Option<Told> {
-        let mut event = self.decoder.event();
-        let is_of_last_type = event.event_type == self.last_type;
-        if is_of_last_type {
-            event.event_type = "";
-        }
-        let place = self.places.of(event, self.decoder.text())?;
-        if !is_of_last_type {
-            event.event_type.clone_into(&mut self.last_type);
-        }
-        self.numbers = place.map(f64::from);
-        self.text_is_decoders = true;
-        Some(Told::Slice)
+    /// The event that is told now is of the same type as the next ones, most likely.
+    fn keep_type(&mut self) {
+        self.last_type.clear();
+        self.last_type.push_str(&text_of(self.decoder.event().event_type));
     }
 
     /// With the decoder's event in a text of its own.
@@ -391,9 +445,10 @@ impl Client {
         self.text.clear();
         let mut units = 0;
         for (part, place) in [event_type, data, last_event_id].iter().zip(self.numbers.as_chunks_mut::<2>().0) {
-            self.text.push_str(part);
+            let part = text_of(part);
+            self.text.push_str(&part);
             place[0] = f64::from(units);
-            units += utf16_len(part);
+            units += utf16_len(&part);
             place[1] = f64::from(units);
         }
         self.told(told, &[])

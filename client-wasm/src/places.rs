@@ -11,8 +11,6 @@ pub(crate) type Place = [u32; 6];
 /// Counts along one text.
 #[derive(Debug)]
 pub(crate) struct Places {
-    /// Whether JavaScript counts as we do, once that was looked at.
-    is_ascii: Option<bool>,
     /// The events so far end at this byte,
     bytes: usize,
     /// where JavaScript has counted so many units.
@@ -21,12 +19,13 @@ pub(crate) struct Places {
 
 impl Places {
     /// Before the first event of a text.
-    pub(crate) const START: Self = Self { is_ascii: None, bytes: 0, units: 0 };
+    pub(crate) const START: Self = Self { bytes: 0, units: 0 };
 
-    /// Where the next event of the text stands; `None` when a part of it is not in there.
-    pub(crate) fn of(&mut self, event: EventRef<'_>, text: &str) -> Option<Place> {
+    /// Where the next event of the text stands; `None` when a part of it is not in there, or when something up to its
+    /// end is not UTF-8. As far as the text `is_ascii`, JavaScript counts as we do.
+    #[inline]
+    pub(crate) fn of(&mut self, event: EventRef<'_>, text: &[u8], is_ascii: bool) -> Option<Place> {
         let EventRef { event_type, data, last_event_id } = event;
-        let is_ascii = *self.is_ascii.get_or_insert_with(|| text.is_ascii());
         let (mut place, mut last_end) = ([0; 6], (self.bytes, self.units));
         for (part, place) in [event_type, data, last_event_id].iter().zip(place.as_chunks_mut::<2>().0) {
             if part.is_empty() {
@@ -34,23 +33,25 @@ impl Places {
             }
             let start = start_in(text, part)?;
             let end = start + part.len();
-            *place = if is_ascii {
-                [start as u32, end as u32]
-            } else {
-                // An id may be that of an earlier event.
-                let (from, before) = if start < self.bytes { (0, 0) } else { (self.bytes, self.units) };
-                let units = before + utf16_len(text.get(from..start)?);
-                [units, units + utf16_len(part)]
-            };
+            *place = if is_ascii { [start as u32, end as u32] } else { self.count(text, start, end)? };
             last_end = last_end.max((end, place[1]));
         }
         (self.bytes, self.units) = last_end;
         Some(place)
     }
+
+    fn count(&self, text: &[u8], start: usize, end: usize) -> Option<[u32; 2]> {
+        // An id may be that of an earlier event.
+        let (from, before) = if start < self.bytes { (0, 0) } else { (self.bytes, self.units) };
+        let text = core::str::from_utf8(text.get(from..end)?).ok()?;
+        let units = before + utf16_len(text.get(..start - from)?);
+        Some([units, units + utf16_len(text.get(start - from..)?)])
+    }
 }
 
 /// At which byte of a text this part of it begins; `None` when it is another text's.
-fn start_in(text: &str, part: &str) -> Option<usize> {
+#[inline]
+fn start_in(text: &[u8], part: &[u8]) -> Option<usize> {
     let start = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
     (start + part.len() <= text.len()).then_some(start)
 }
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_found_in_whatever_order_they_stand() {
+    fn parts_are_found_in_whatever_order_they_stand_and_not_behind_what_is_no_text() {
         let text = "\u{f6} data, 7, t\u{f6}t, data \u{1f30a}, 8";
         let part = |start: &str, end: &str| {
             let start = text.rfind(start).unwrap_or_default();
@@ -98,14 +99,24 @@ mod tests {
         };
         let units: Vec<u16> = text.encode_utf16().collect();
         let mut places = Places::START;
+        let mut place = |event_type: &str, data: &str, last_event_id: &str, text: &[u8]| {
+            let [event_type, data, last_event_id] = [event_type, data, last_event_id].map(str::as_bytes);
+            places.of(EventRef { event_type, data, last_event_id }, text, false)
+        };
         for (event_type, data, last_event_id) in
             [("", &text[3..7], &text[9..10]), (part("t\u{f6}t", ","), part("data \u{1f30a}", ","), part("8", "\0"))]
         {
-            let place = places.of(EventRef { event_type, data, last_event_id }, text).unwrap_or_default();
+            let place = place(event_type, data, last_event_id, text.as_bytes()).unwrap_or_default();
             let cut = |i: usize| String::from_utf16_lossy(&units[place[i] as usize..place[i + 1] as usize]);
             assert_eq!([cut(0), cut(2), cut(4)], [event_type, data, last_event_id]);
         }
         let elsewhere = String::from("data");
-        assert_eq!(places.of(EventRef { event_type: "", data: &elsewhere, last_event_id: "" }, text), None);
+        assert_eq!(place("", &elsewhere, "", text.as_bytes()), None);
+
+        let spoilt = b"one \xff two";
+        let mut places = Places::START;
+        let mut place = |data| places.of(EventRef { event_type: b"", data, last_event_id: b"" }, spoilt, false);
+        assert_eq!(place(&spoilt[..3]), Some([0, 0, 0, 3, 0, 0]));
+        assert_eq!(place(&spoilt[6..]), None);
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail that way")]
 
 use heartwire_client_wasm::{Client, Happening, Setting, Told};
+use heartwire_protocol::decode::text_of;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -31,6 +32,11 @@ impl Shell {
         loop {
             match self.client.next_told() {
                 Told::Nothing => return lines,
+                Told::Slices => {
+                    let n_slices = self.client.numbers()[0] as usize;
+                    let places = self.client.slices()[..n_slices].to_vec();
+                    lines.extend(places.iter().map(|place| self.event_line("Slice", place.map(|at| at as usize))));
+                }
                 told => lines.push(self.line(told)),
             }
         }
@@ -38,17 +44,11 @@ impl Shell {
 
     fn line(&mut self, told: Told) -> String {
         let number = |i: usize| self.client.numbers()[i];
-        let text = self.client.text();
+        let text = text_of(self.client.text());
         match told {
-            Told::Slice | Told::Copy | Told::Frame | Told::Control => {
-                let units: Vec<u16> = text.encode_utf16().collect();
-                let part = |i| String::from_utf16(&units[number(i) as usize..number(i + 1) as usize]).unwrap();
-                let event_type = if told == Told::Slice && part(0).is_empty() { &self.last_type } else { &part(0) };
-                let line = format!("{told:?} {event_type} {} {}", part(2), part(4));
-                if let Told::Slice | Told::Copy = told {
-                    self.last_type = event_type.clone();
-                }
-                line
+            Told::Copy | Told::Frame | Told::Control => {
+                let place = self.client.numbers().iter().map(|number| *number as usize).collect::<Vec<_>>();
+                self.event_line(&format!("{told:?}"), place.try_into().unwrap())
             }
             Told::OpenStream | Told::Poll => {
                 let begins = ["live", "earliest", "after"][number(1) as usize];
@@ -62,6 +62,20 @@ impl Shell {
             Told::Gap | Told::Trouble => format!("{told:?} {}", text.replace('\0', ",")),
             _ => format!("{told:?}"),
         }
+    }
+
+    /// As JavaScript reads an event: an empty type is that of the one before.
+    fn event_line(&mut self, told: &str, place: [usize; 6]) -> String {
+        let units: Vec<u16> = text_of(self.client.text()).encode_utf16().collect();
+        let part = |i: usize| String::from_utf16(&units[place[i]..place[i + 1]]).unwrap();
+        let mut event_type = part(0);
+        if matches!(told, "Slice" | "Copy") {
+            if event_type.is_empty() {
+                event_type.clone_from(&self.last_type);
+            }
+            self.last_type.clone_from(&event_type);
+        }
+        format!("{told} {event_type} {} {}", part(2), part(4))
     }
 
     fn start(&mut self) -> Vec<String> {
@@ -82,7 +96,7 @@ impl Shell {
 
     fn last_event_id(&mut self) -> String {
         self.client.last_event_id();
-        self.client.text().to_owned()
+        text_of(self.client.text()).into_owned()
     }
 }
 
@@ -141,6 +155,43 @@ fn a_stream_over_fetch_is_told_in_slices_of_one_text() {
     assert_eq!(shell.last_event_id(), "a-4");
     assert_eq!(shell.say(Happening::Lost, 1, [0.0, f64::NAN], b""), ["CloseStream 1", "waiting cut"]);
     assert_eq!(shell.chunk(1, b"data: too late\n\n"), [""; 0]);
+}
+
+#[test]
+fn what_the_page_begins_to_listen_for_comes_from_there_on() {
+    let mut shell = Shell::with(ALONE);
+    shell.listen("begin");
+    shell.start();
+    let piece = b"event: end\ndata: 0\n\nevent: begin\ndata: 1\n\nevent: end\ndata: 2\n\n";
+    shell.client.room(piece.len()).copy_from_slice(piece);
+    shell.client.handle(Happening::Chunk as u32, 1, 0.0, 0.0, 1.0);
+    while shell.client.next_told() != Told::Slices {}
+    // As a listener of `begin` may.
+    assert_eq!(shell.say(Happening::Listen, 0, [0.0; 2], b"end"), ["Slice end 2 "]);
+}
+
+#[test]
+fn many_events_are_told_at_once_and_none_is_left_out() {
+    let mut shell = Shell::with(ALONE);
+    shell.listen("tick");
+    shell.start();
+    let piece: String = (1..=1_000).map(|i| format!("event: tick\ndata: {i}\nid: a-{i}\n\n")).collect();
+    let told = shell.chunk(1, piece.as_bytes());
+    let expected = (1..=1_000).map(|i| format!("Slice tick {i} a-{i}"));
+    assert_eq!(told, ["open".to_owned()].into_iter().chain(expected).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_not_utf8_is_replaced_and_what_follows_is_whole() {
+    let mut shell = Shell::with(ALONE);
+    shell.listen("tick");
+    shell.start();
+    let piece = b"event: tick\ndata: \xc3\xb6\n\nevent: tick\ndata: \xff\n\nevent: tick\ndata: \xe2\x82\n\n:\xff\n\
+                  event: tick\ndata: last\n\nevent: ti";
+    let expected = ["open", "Slice tick \u{f6} ", "Copy tick \u{fffd} ", "Copy tick \u{fffd} ", "Copy tick last "];
+    assert_eq!(shell.chunk(1, piece), expected);
+    assert_eq!(shell.chunk(1, b"ck\ndata: \xf0\x9f"), [""; 0]);
+    assert_eq!(shell.chunk(1, b"\x8c\x8a\n\n"), ["Slice tick \u{1f30a} "]);
 }
 
 #[test]
@@ -309,4 +360,9 @@ fn both_sides_of_the_border_count_the_same_words() {
     check("Happening", Happening::ALL.iter().map(|word| format!("{word:?}")).collect());
     check("Told", Told::ALL.iter().map(|word| format!("{word:?}")).collect());
     check("Setting", Setting::ALL.iter().map(|word| format!("{word:?}")).collect());
+
+    let client = Client::default();
+    for (name, is) in [("N_NUMBERS", client.numbers().len()), ("N_SLICES", client.slices().len())] {
+        assert!(OTHER_SIDE.contains(&format!("const {name} = {is};")), "{name} is {is} here");
+    }
 }

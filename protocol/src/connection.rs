@@ -615,6 +615,7 @@ impl Connection {
     }
 
     /// Takes in what happened at the moment `now`. Then carry out the actions until there are none.
+    #[inline]
     pub fn handle(&mut self, input: Input<'_>, now: Moment) {
         match input {
             Input::Start => self.start(now),
@@ -735,10 +736,12 @@ impl Connection {
     }
 
     /// The open stream, if it is this one.
+    #[inline]
     fn stream(&mut self, link: Link) -> Option<&mut Stream> {
         self.any_stream().filter(|stream| stream.link == link)
     }
 
+    #[inline]
     fn any_stream(&mut self) -> Option<&mut Stream> {
         match &mut self.plan {
             Plan::Streaming(stream) => Some(stream),
@@ -760,6 +763,7 @@ impl Connection {
     }
 
     /// An event came by stream: the peer lives, and if it is the first one, the stream works.
+    #[inline]
     fn heard(&mut self, link: Link, now: Moment) -> bool {
         let silence = self.settings.silence;
         let Some(stream) = self.stream(link) else { return false };
@@ -807,6 +811,7 @@ impl Connection {
         self.tell_state(State::Open);
     }
 
+    #[inline]
     fn event(&mut self, link: Link, id: &str, now: Moment) {
         if !self.heard(link, now) && !self.is_poll(link) {
             return;
@@ -889,6 +894,7 @@ impl Connection {
     }
 
     /// Moves the resume point forward; `false` when it has been there already.
+    #[inline]
     fn advance(&mut self, id: &str) -> bool {
         if id.is_empty() {
             return true;
@@ -903,6 +909,7 @@ impl Connection {
         true
     }
 
+    #[inline]
     fn go_on_after(&mut self, id: &str, cursor: Option<Cursor>) {
         self.cursor = cursor;
         match &mut self.settings.resume {

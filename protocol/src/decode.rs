@@ -1,21 +1,20 @@
 //! Bytes, in slices of any size, to events.
 //!
 //! This carries out "Interpreting an event stream" of the HTML standard (section 9.2.6) to the
-//! letter, and adds the one thing that the standard leaves out: a limit. It owns the text that
-//! is not yet an event; it never looks into a payload.
+//! letter, and adds the one thing that the standard leaves out: a limit. It owns the bytes that
+//! are not yet an event; it never looks into a payload.
 //!
 //! Most events are made of whole lines of one slice. Their parts are never copied: they stay where they
-//! stand in the text, until the next slice comes. What runs with every line may be inlined into other crates,
-//! since the browser's client is compiled for speed and the rest of this one for size.
-
-#![expect(
-    clippy::single_char_add_str,
-    reason = "of a page's download, what can write any character is worth a few lines like these"
-)]
+//! stand, until the next slice comes. What runs with every line may be inlined into other crates, since the
+//! browser's client is compiled for speed and the rest of this one for size.
+//!
+//! [spec] A stream is decoded as UTF-8 and then cut into lines and fields. Here it is cut first: all that it is cut
+//! at is ASCII, which stands for itself in UTF-8 and is never a part of what is not UTF-8, so both come to the same.
 
 use core::fmt;
 use core::mem;
 use core::time::Duration;
+use std::borrow::Cow;
 
 /// The most bytes that one event may take unless the caller says otherwise: 32 MiB, room for a
 /// base64 frame of 16 MiB.
@@ -35,27 +34,24 @@ pub struct DecodedEvent {
     pub last_event_id: String,
 }
 
-/// An event as it was dispatched, in the decoder's own memory.
+/// An event as it was dispatched, in the decoder's own memory: bytes, of which [`text_of`] makes text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct EventRef<'a> {
     /// `message` when the stream named none.
-    pub event_type: &'a str,
+    pub event_type: &'a [u8],
     /// The payload.
-    pub data: &'a str,
+    pub data: &'a [u8],
     /// The last event id at the moment of dispatch; empty when none was ever set.
-    pub last_event_id: &'a str,
+    pub last_event_id: &'a [u8],
 }
 
 impl EventRef<'_> {
     /// The event in memory of its own.
     #[must_use]
     pub fn into_owned(self) -> DecodedEvent {
-        let Self { event_type, data, last_event_id } = self;
-        DecodedEvent {
-            event_type: event_type.to_owned(),
-            data: data.to_owned(),
-            last_event_id: last_event_id.to_owned(),
-        }
+        let [event_type, data, last_event_id] =
+            [self.event_type, self.data, self.last_event_id].map(|part| text_of(part).into_owned());
+        DecodedEvent { event_type, data, last_event_id }
     }
 }
 
@@ -74,6 +70,25 @@ impl fmt::Debug for DecodedEvent {
             .field("data_bytes", &self.data.len())
             .field("last_event_id", &self.last_event_id)
             .finish()
+    }
+}
+
+/// [spec] "UTF-8 decode": what is not UTF-8 is replaced by U+FFFD.
+#[must_use]
+pub fn text_of(mut bytes: &[u8]) -> Cow<'_, str> {
+    let mut replaced = String::new();
+    loop {
+        match core::str::from_utf8(bytes) {
+            Ok(text) if replaced.is_empty() => return Cow::Borrowed(text),
+            Ok(text) => return Cow::Owned(replaced + text),
+            Err(err) => {
+                let (valid, rest) = bytes.split_at(err.valid_up_to());
+                replaced += core::str::from_utf8(valid).unwrap_or_default();
+                replaced += "\u{fffd}";
+                // Without a length, the bytes end in the middle of a character.
+                bytes = &rest[err.error_len().unwrap_or(rest.len())..];
+            }
+        }
     }
 }
 
@@ -109,13 +124,13 @@ impl core::error::Error for EventTooLong {}
 pub struct Decoder {
     max_event_bytes: usize,
     /// What was fed last, after what of a line came before.
-    text: String,
-    /// The first bytes of a character whose others have not come yet.
-    incomplete: Vec<u8>,
-    /// Where in `text` the line begins that has not been read yet.
+    bytes: Vec<u8>,
+    /// Where in there the line begins that has not been read yet.
     line_start: usize,
     /// How far that line has been searched for its end, so that no byte is looked at twice.
     searched: usize,
+    /// What has been searched is ASCII.
+    is_ascii: bool,
     /// The last line ended in CR: an LF that comes next belongs to it.
     after_cr: bool,
     bom: ByteOrderMark,
@@ -136,12 +151,12 @@ enum ByteOrderMark {
     Past,
 }
 
-/// The value of a field: where it stands in the text, or a copy.
+/// The value of a field: where it stands among the decoder's bytes, or a copy.
 #[derive(Debug)]
 struct Value {
     start: usize,
     end: usize,
-    copy: String,
+    copy: Vec<u8>,
     is_copy: bool,
 }
 
@@ -157,10 +172,10 @@ impl Decoder {
     pub const fn new(max_event_bytes: usize) -> Self {
         Self {
             max_event_bytes,
-            text: String::new(),
-            incomplete: Vec::new(),
+            bytes: Vec::new(),
             line_start: 0,
             searched: 0,
+            is_ascii: true,
             after_cr: false,
             bom: ByteOrderMark::MayCome,
             event_type: Value::NONE,
@@ -177,31 +192,19 @@ impl Decoder {
     /// Takes the next bytes of the stream. Then call [`next_event`](Self::next_event) until it has none.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.copy_values();
-        self.forget_lines();
+        if self.line_start > 0 {
+            let n_bytes = self.bytes.len() - self.line_start;
+            self.bytes.copy_within(self.line_start.., 0);
+            self.bytes.truncate(n_bytes);
+            self.is_ascii = self.bytes.is_ascii();
+        }
         // One large event is no reason to keep its memory for as long as the stream is open.
-        if self.text.is_empty() && self.text.capacity() > KEPT_BYTES {
-            self.text = String::new();
+        if self.bytes.is_empty() && self.bytes.capacity() > KEPT_BYTES {
+            self.bytes = Vec::new();
         }
         self.searched -= self.line_start;
         self.line_start = 0;
-        if self.incomplete.is_empty() {
-            self.decode(bytes);
-        } else {
-            let mut whole = mem::take(&mut self.incomplete);
-            whole.extend_from_slice(bytes);
-            self.decode(&whole);
-        }
-    }
-
-    /// Keeps of the text what has not been read yet. Not by `drain`, of which a page would download what it can do more.
-    fn forget_lines(&mut self) {
-        if self.line_start > 0 {
-            let mut bytes = mem::take(&mut self.text).into_bytes();
-            bytes.copy_within(self.line_start.., 0);
-            bytes.truncate(bytes.len() - self.line_start);
-            // It is text from one line's begin to the end.
-            self.text = String::from_utf8(bytes).unwrap_or_default();
-        }
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// The next whole event, or `None` until more bytes are fed.
@@ -237,7 +240,7 @@ impl Decoder {
             }
             self.check_limit(0)?;
         }
-        self.check_limit(self.text.len() - self.line_start)?;
+        self.check_limit(self.bytes.len() - self.line_start)?;
         Ok(false)
     }
 
@@ -245,25 +248,33 @@ impl Decoder {
     #[must_use]
     #[inline]
     pub fn event(&self) -> EventRef<'_> {
-        let event_type = self.event_type.of(&self.text);
+        let event_type = self.event_type.of(&self.bytes);
         EventRef {
-            event_type: if event_type.is_empty() { "message" } else { event_type },
-            data: self.data.of(&self.text),
-            last_event_id: self.last_event_id(),
+            event_type: if event_type.is_empty() { b"message" } else { event_type },
+            data: self.data.of(&self.bytes),
+            last_event_id: self.last_event_id.of(&self.bytes),
         }
     }
 
-    /// What was fed last, as text, after what of a line came before. The parts of most events are parts of it.
+    /// What was fed last, after what of a line came before. The parts of most events are parts of it.
     #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether those are ASCII, as far as they have been read.
+    #[must_use]
+    #[inline]
+    pub fn is_ascii_so_far(&self) -> bool {
+        self.is_ascii
     }
 
     /// The last event id, as of the last blank line; empty when none was ever set.
     #[must_use]
     #[inline]
-    pub fn last_event_id(&self) -> &str {
-        self.last_event_id.of(&self.text)
+    pub fn last_event_id(&self) -> Cow<'_, str> {
+        text_of(self.last_event_id.of(&self.bytes))
     }
 
     /// The reconnection time that the stream last asked for.
@@ -272,67 +283,52 @@ impl Decoder {
         self.retry
     }
 
-    /// [spec] "UTF-8 decode": what is not UTF-8 is replaced.
-    fn decode(&mut self, mut bytes: &[u8]) {
-        loop {
-            match core::str::from_utf8(bytes) {
-                Ok(text) => {
-                    self.text.push_str(text);
-                    return;
-                }
-                Err(err) => {
-                    let (valid, rest) = bytes.split_at(err.valid_up_to());
-                    self.text.push_str(core::str::from_utf8(valid).unwrap_or_default());
-                    let Some(n_wrong) = err.error_len() else {
-                        self.incomplete.extend_from_slice(rest);
-                        return;
-                    };
-                    self.text.push_str("\u{fffd}");
-                    bytes = &rest[n_wrong..];
-                }
-            }
-        }
+    #[inline]
+    fn check_limit(&mut self, unread_bytes: usize) -> Result<(), EventTooLong> {
+        if unread_bytes + self.data.len() <= self.max_event_bytes { Ok(()) } else { Err(self.fail()) }
     }
 
-    fn check_limit(&mut self, unread_bytes: usize) -> Result<(), EventTooLong> {
-        if unread_bytes + self.data.len() <= self.max_event_bytes {
-            return Ok(());
-        }
+    fn fail(&mut self) -> EventTooLong {
         let failure = EventTooLong { limit_bytes: self.max_event_bytes };
         self.failed = Some(failure);
         self.copy_values();
         self.data = Value::NONE;
-        self.text = String::new();
+        self.bytes = Vec::new();
         self.line_start = 0;
         self.searched = 0;
-        Err(failure)
+        failure
     }
 
-    /// The text is about to be another.
+    /// The bytes are about to be others.
     fn copy_values(&mut self) {
         for value in [&mut self.event_type, &mut self.data, &mut self.last_event_id_buffer, &mut self.last_event_id] {
-            value.copy_from(&self.text);
+            value.copy_from(&self.bytes);
         }
     }
 
-    /// Where in `text` the next whole line stands, without its end.
+    /// Where the next whole line stands, without its end.
     #[inline]
     fn next_line(&mut self) -> Option<(usize, usize)> {
-        self.skip_byte_order_mark();
-        let bytes = self.text.as_bytes();
-        if self.after_cr && self.line_start < bytes.len() {
+        if self.bom == ByteOrderMark::MayCome {
+            self.skip_byte_order_mark();
+        }
+        if self.after_cr
+            && let Some(next) = self.bytes.get(self.line_start)
+        {
             self.after_cr = false;
-            if bytes[self.line_start] == b'\n' {
+            if *next == b'\n' {
                 self.line_start += 1;
                 self.searched = self.line_start;
             }
         }
-        let Some(offset) = line_end(&bytes[self.searched..]) else {
-            self.searched = bytes.len();
+        let (end, is_ascii) = line_end(&self.bytes[self.searched..]);
+        self.is_ascii &= is_ascii;
+        let Some(offset) = end else {
+            self.searched = self.bytes.len();
             return None;
         };
         let line = (self.line_start, self.searched + offset);
-        self.after_cr = bytes[line.1] == b'\r';
+        self.after_cr = self.bytes[line.1] == b'\r';
         self.line_start = line.1 + 1;
         self.searched = self.line_start;
         Some(line)
@@ -340,20 +336,22 @@ impl Decoder {
 
     /// [spec] "Parsing an event stream": one leading U+FEFF is ignored, no other is.
     fn skip_byte_order_mark(&mut self) {
-        const MARK: &str = "\u{feff}";
-        if self.bom == ByteOrderMark::MayCome && !self.text.is_empty() {
-            if self.text.starts_with(MARK) {
-                self.line_start = MARK.len();
-                self.searched = self.line_start;
-            }
-            self.bom = ByteOrderMark::Past;
+        const MARK: &[u8] = "\u{feff}".as_bytes();
+        if self.bytes.starts_with(MARK) {
+            self.line_start = MARK.len();
+            self.searched = self.line_start;
+            self.is_ascii = false;
+        } else if MARK.starts_with(&self.bytes) {
+            // Its other bytes may still come.
+            return;
         }
+        self.bom = ByteOrderMark::Past;
     }
 
     /// [spec] "Interpreting an event stream": process the line, then the field.
     #[inline]
     fn read_line(&mut self, start: usize, end: usize) {
-        let line = &self.text.as_bytes()[start..end];
+        let line = &self.bytes[start..end];
         let name_bytes = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
         let (name, rest) = line.split_at(name_bytes);
         let ignored_bytes = if rest.starts_with(b": ") { 2 } else { rest.len().min(1) };
@@ -362,7 +360,7 @@ impl Decoder {
         match name {
             b"data" => {
                 if self.has_data {
-                    self.data.append_line(&self.text, start, end);
+                    self.data.append_line(&self.bytes, start, end);
                 } else {
                     self.data.stand(start, end);
                 }
@@ -396,11 +394,11 @@ impl Decoder {
 }
 
 impl Value {
-    const NONE: Self = Self { start: 0, end: 0, copy: String::new(), is_copy: false };
+    const NONE: Self = Self { start: 0, end: 0, copy: Vec::new(), is_copy: false };
 
     #[inline]
-    fn of<'a>(&'a self, text: &'a str) -> &'a str {
-        if self.is_copy { &self.copy } else { text.get(self.start..self.end).unwrap_or_default() }
+    fn of<'a>(&'a self, bytes: &'a [u8]) -> &'a [u8] {
+        if self.is_copy { &self.copy } else { bytes.get(self.start..self.end).unwrap_or_default() }
     }
 
     #[inline]
@@ -414,19 +412,19 @@ impl Value {
         (self.start, self.end, self.is_copy) = (start, end, false);
     }
 
-    /// It no longer stands in the text, which will be another.
-    fn copy_from(&mut self, text: &str) {
+    /// It no longer stands among the bytes, which will be others.
+    fn copy_from(&mut self, bytes: &[u8]) {
         if !self.is_copy {
             self.copy.clear();
-            self.copy.push_str(text.get(self.start..self.end).unwrap_or_default());
+            self.copy.extend_from_slice(bytes.get(self.start..self.end).unwrap_or_default());
             self.is_copy = true;
         }
     }
 
-    fn append_line(&mut self, text: &str, start: usize, end: usize) {
-        self.copy_from(text);
-        self.copy.push_str("\n");
-        self.copy.push_str(text.get(start..end).unwrap_or_default());
+    fn append_line(&mut self, bytes: &[u8], start: usize, end: usize) {
+        self.copy_from(bytes);
+        self.copy.push(b'\n');
+        self.copy.extend_from_slice(bytes.get(start..end).unwrap_or_default());
     }
 
     #[inline]
@@ -441,31 +439,35 @@ impl Value {
     fn forget(&mut self) {
         self.stand(0, 0);
         if self.copy.capacity() > KEPT_BYTES {
-            self.copy = String::new();
+            self.copy = Vec::new();
         }
     }
 }
 
-/// Where the first line of these bytes ends. Eight bytes at a time: this is where a decoder spends its time.
+/// Where the first line of these bytes ends, and whether all that was looked at is ASCII. Eight bytes at a time: this
+/// is where a decoder spends its time.
 #[inline]
-fn line_end(bytes: &[u8]) -> Option<usize> {
-    const LOW_BITS: u64 = u64::MAX / 0xff;
-    const HIGH_BITS: u64 = LOW_BITS << 7;
-    // Marks the high bit of the first byte that is this one; behind that it may mark others, too.
-    let marks = |word: u64, byte: u8| {
-        let differences = word ^ (LOW_BITS * u64::from(byte));
-        differences.wrapping_sub(LOW_BITS) & !differences & HIGH_BITS
-    };
+fn line_end(bytes: &[u8]) -> (Option<usize>, bool) {
+    const EACH: u64 = u64::MAX / 0xff;
+    const HIGH_BITS: u64 = EACH << 7;
+    // Marks the first byte that is below the limit, in its high bit; behind that it may mark others, too.
+    let below = |word: u64, limit: u8| word.wrapping_sub(EACH * u64::from(limit)) & !word & HIGH_BITS;
     let (words, rest) = bytes.as_chunks::<8>();
+    let mut seen = 0;
     for (i, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        let found = marks(word, b'\n') | marks(word, b'\r');
-        if found != 0 {
-            return Some(8 * i + found.trailing_zeros() as usize / 8);
+        seen |= word;
+        // Few texts have anything else that is not above the two ends.
+        if below(word, b'\r' + 1) != 0 {
+            let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+            let found = is(b'\n') | is(b'\r');
+            if found != 0 {
+                return (Some(8 * i + found.trailing_zeros() as usize / 8), seen & HIGH_BITS == 0);
+            }
         }
     }
-    let in_rest = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
-    Some(8 * words.len() + in_rest)
+    let in_rest = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+    (in_rest.map(|offset| 8 * words.len() + offset), seen & HIGH_BITS == 0 && rest.is_ascii())
 }
 
 /// ASCII digits and nothing else. A number that is too large to count is the longest span there is.
@@ -490,11 +492,11 @@ mod tests {
             for n_before in 0..20 {
                 for end in [b'\n', b'\r'] {
                     let mut bytes = vec![filler; n_before];
-                    assert_eq!(line_end(&bytes), None);
+                    assert_eq!(line_end(&bytes).0, None);
                     bytes.push(end);
-                    assert_eq!(line_end(&bytes), Some(n_before), "{bytes:?}");
+                    assert_eq!(line_end(&bytes).0, Some(n_before), "{bytes:?}");
                     bytes.extend([filler, b'\r', b'\n', filler, filler, filler, filler, filler, filler, filler]);
-                    assert_eq!(line_end(&bytes), Some(n_before), "{bytes:?}");
+                    assert_eq!(line_end(&bytes).0, Some(n_before), "{bytes:?}");
                 }
             }
         }

@@ -38,7 +38,7 @@ export const enum Told {
   CancelPoll,
   AskHealth,
   Deliver,
-  Slice,
+  Slices,
   Copy,
   Frame,
   Control,
@@ -89,6 +89,7 @@ export type Exports = TextExports & {
   handle(happening: Happening, link: number, number: number, other: number, now: number): void;
   next(): Told;
   numbers(): number;
+  slices(): number;
   last_event_id(): void;
   deadline(): number;
   counter(index: number): number;
@@ -98,17 +99,18 @@ export type Exports = TextExports & {
 export const END_OF_TEXT = '\0';
 
 /** As many numbers belong to what is told as one has at the most. */
-const N_NUMBERS = 6;
+export const N_NUMBERS = 6;
+/** So many events are told as slices at once at the most, each with so many numbers. */
+const N_SLICES = 128;
 
-/** Gives the numbers that belong to what was told last. */
-export function numbers({ memory, numbers }: Exports) {
+/** Gives the numbers that belong to what was told last, and the places of the events that were told as slices. */
+export function numbers({ memory, numbers, slices }: Exports) {
   let told = new Float64Array();
-  return (): Float64Array => {
-    // The memory may have grown, which leaves the view of it empty.
-    if (!told.length) {
-      told = new Float64Array(memory.buffer, numbers() >>> 0, N_NUMBERS);
-    }
-    return told;
+  let places = new Uint32Array();
+  // The memory may have grown, which leaves each view of it empty.
+  return {
+    figures: () => (told.length ? told : (told = new Float64Array(memory.buffer, numbers() >>> 0, N_NUMBERS))),
+    places: () => (places.length ? places : (places = new Uint32Array(memory.buffer, slices() >>> 0, N_NUMBERS * N_SLICES))),
   };
 }
 

@@ -10,7 +10,7 @@
 
 import { addresses } from './address.js';
 import { isCount, isGap, isPollAnswer, isRefusal, isText, type Refusal } from './answers.js';
-import { type Exports, END_OF_TEXT, Happening, numbers, Resume, Setting, texts, Told } from './border.js';
+import { type Exports, END_OF_TEXT, Happening, N_NUMBERS, numbers, Resume, Setting, texts, Told } from './border.js';
 import { Clock } from './clock.js';
 import { COUNTERS, type Engine } from './engine.js';
 import type { GapReason, State, StateDetail } from './events.js';
@@ -72,7 +72,7 @@ export const driver =
   (instance: Exports, broke: (lastEventId: string, failure: unknown) => void): Engine =>
   (url, options, sink) => {
     const { set } = instance;
-    const figures = numbers(instance);
+    const { figures, places } = numbers(instance);
     const number = (index: number) => figures()[index]!;
     const { read, write, writeText } = texts(instance);
     const { compression = true, withCredentials = false, fetch: overFetch } = options;
@@ -101,6 +101,8 @@ export const driver =
     /** The text of the events of the last piece of a stream; it crosses the border at most once. */
     let batch: string | undefined;
     let lastType = '';
+    /** So many events were handed over by the machine and have still to be given to the page. */
+    let nLeft = 0;
     /** Why the last stream or poll was refused: each reason is told once. */
     let lastRefusal: string | undefined;
     /** The id of what the page was given last, or told of. The machine may be further, by what waits to be given. */
@@ -323,8 +325,8 @@ export const driver =
     /** Does all that is to be done by now. */
     const perform = () => {
       for (let told; !waits() && (told = instance.next()); ) {
-        if (told === Told.Slice) {
-          giveSlice();
+        if (told === Told.Slices) {
+          giveSlices();
         } else {
           act(told);
         }
@@ -374,14 +376,16 @@ export const driver =
     };
 
     /** Most of what is to be done, once a stream comes by fetch. */
-    const giveSlice = () => {
-      if (!closed) {
-        const text = (batch ??= read());
-        const at = figures();
-        if (at[1]) {
-          lastType = text.slice(at[0], at[1]);
+    const giveSlices = () => {
+      const text = (batch ??= read());
+      nLeft = number(0);
+      for (let i = 0; nLeft && !closed; i += N_NUMBERS) {
+        const at = places();
+        if (at[i + 1]) {
+          lastType = text.slice(at[i], at[i + 1]);
         }
-        give(lastType, text.slice(at[2], at[3]), text.slice(at[4], at[5]));
+        nLeft -= 1;
+        give(lastType, text.slice(at[i + 2], at[i + 3]), text.slice(at[i + 4], at[i + 5]));
       }
     };
 
@@ -524,6 +528,6 @@ export const driver =
         }),
       done: (link, status, retryAfter, answer) => take(() => answered(link, status, retryAfter, answer)),
       lastEventId: () => lastId,
-      counters: () => [...COUNTERS.slice(0, -3).map((_, i) => instance.counter(i)), nFrames, nBadFrames, nBytesSaved],
+      counters: () => [...COUNTERS.slice(0, -3).map((name, i) => instance.counter(i) - (name === 'delivered' ? nLeft : 0)), nFrames, nBadFrames, nBytesSaved],
     };
   };

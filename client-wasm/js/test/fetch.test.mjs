@@ -153,6 +153,34 @@ test('an event without an id is no repetition, and types that nobody listens for
   recorded.stream.close();
 });
 
+test('a listener that is added by another one gets what follows, in the same piece as well', async () => {
+  const events = ['later', 'progress', 'later', 'progress'].map((type, i) => event(type, i, `a-${i + 1}`));
+  const hub = await server((_, response) => accept(response, hello() + events.join('')));
+  const recorded = record(hub.url);
+  const later = [];
+  recorded.stream.addEventListener('progress', () => recorded.stream.addEventListener('later', ({ data }) => later.push(data)), { once: true });
+  await told(recorded, 'progress 3 a-4');
+  assert.deepEqual(later, ['2']);
+  recorded.stream.close();
+});
+
+test('a listener may throw the switch with the rest of a piece still to come', async () => {
+  const rest = event('progress', 'two', 'a-2') + event('heartbeat', '{"time_ms":1}', 'a-3') + event('progress', 'three', 'a-4');
+  const hub = await server(({ path }, response) => {
+    if (path === '/events') {
+      accept(response, hello() + event('progress', 'one', 'a-1') + rest);
+    } else {
+      reply(response, 200, { events: [{ id: 'a-4', type: 'progress', data: 'three' }], cursor: 'a-4', gap: null });
+    }
+  });
+  const recorded = record(hub.url);
+  recorded.stream.addEventListener('progress', () => (recorded.stream.enabled = false), { once: true });
+  await told(recorded, 'progress three a-4');
+  assert.deepEqual(recorded.story, ['connecting', 'open', 'progress one a-1', 'progress two a-2', 'polling switched-off', 'progress three a-4']);
+  assert.equal(hub.requests[1].query.get('cursor'), 'a-2');
+  recorded.stream.close();
+});
+
 test('published events of our own types are told apart by class', async () => {
   const hub = await server((_, response) =>
     accept(response, hello(), event('error', 'oops', 'a-1') + event('open', 'sesame', 'a-2') + event('progress', 'end', 'a-3')),
@@ -170,13 +198,20 @@ test('published events of our own types are told apart by class', async () => {
 
 test('closing from within a listener is the end, and what was not delivered is not seen', async () => {
   const hub = await server((_, response) =>
-    accept(response, hello() + event('progress', 'one', 'a-1') + event('progress', 'two', 'a-2')),
+    accept(response, hello() + event('progress', 'one', 'a-1') + event('progress', 'two', 'a-2') + event('progress', 'three', 'a-3')),
   );
   const recorded = record(hub.url);
-  recorded.stream.addEventListener('progress', () => recorded.stream.close());
+  const delivered = [];
+  recorded.stream.addEventListener('progress', () => {
+    delivered.push(recorded.stream.metrics().delivered);
+    if (delivered.length === 2) {
+      recorded.stream.close();
+    }
+  });
   await told(recorded, 'closed by-page');
-  assert.deepEqual(recorded.story, ['connecting', 'open', 'progress one a-1', 'closed by-page']);
-  assert.equal(recorded.stream.lastEventId, 'a-1');
+  assert.deepEqual(recorded.story, ['connecting', 'open', 'progress one a-1', 'progress two a-2', 'closed by-page']);
+  assert.equal(recorded.stream.lastEventId, 'a-2');
+  assert.deepEqual([...delivered, recorded.stream.metrics().delivered], [1, 2, 2]);
   await hub.requests[0].gone;
 });
 

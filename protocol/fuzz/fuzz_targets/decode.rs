@@ -18,11 +18,11 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<DecodedEvent>,
             match decoder.next_event() {
                 Ok(Some(event)) => events.push(event),
                 Ok(None) => break,
-                Err(failure) => return (events, Some(failure), decoder.last_event_id().to_owned()),
+                Err(failure) => return (events, Some(failure), decoder.last_event_id().into_owned()),
             }
         }
     }
-    (events, None, decoder.last_event_id().to_owned())
+    (events, None, decoder.last_event_id().into_owned())
 }
 
 fuzz_target!(|input: &[u8]| {
