@@ -25,7 +25,7 @@ const nothing = () => {};
 async function connect(module, deliver, transport) {
   const { exports } = await WebAssembly.instantiate(module);
   const options = { topics: [], types: [], fetch: transport === 'fetch', polling: false, connectTimeout: 1e9 };
-  const sink = { send: () => new AbortController(), deliver, forward: nothing, state: nothing, heartbeat: nothing, gap: nothing };
+  const sink = { send: () => new AbortController(), deliver, state: nothing, heartbeat: nothing, gap: nothing };
   sink.error = (code, message) => {
     throw new Error(`${code}: ${message}`);
   };

@@ -13,7 +13,7 @@ import type { CheckedOptions } from './options.js';
 import { sender } from './request.js';
 
 /** What a connection has for whoever made it. */
-export type Listener = Pick<Sink, 'forward' | 'deliver' | 'heartbeat' | 'gap' | 'expiring'> & {
+export type Listener = Pick<Sink, 'deliver' | 'heartbeat' | 'gap' | 'expiring'> & {
   /** `status`: that of the HTTP answer that is the reason, where there was one. */
   state(...state: [...Parameters<Sink['state']>, status: number | null]): void;
   error(code: string, message: string, status: number | null): void;

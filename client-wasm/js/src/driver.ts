@@ -250,9 +250,9 @@ export const driver =
       trouble('bad-frame', why);
     };
 
-    const give = (type: string, data: string, id: string) => {
+    const give = (type: string, data: string, id: string, origin?: string) => {
       lastId = id || lastId;
-      sink.deliver(type, data, id);
+      sink.deliver(type, data, id, origin);
     };
 
     const lost = (link: number) => handle(Happening.Lost, link, 0, NaN);
@@ -428,13 +428,7 @@ export const driver =
           opened: () => take(() => handle(Happening.Opened, link)),
           lost: () => take(() => lost(link)),
           control: ({ type, data, lastEventId }) => take(() => control(link, type, data, lastEventId)),
-          event: (message) =>
-            take(() =>
-              event(link, message.lastEventId, () => {
-                lastId = message.lastEventId || lastId;
-                sink.forward(message);
-              }),
-            ),
+          event: ({ type, data, lastEventId, origin }) => take(() => event(link, lastEventId, () => give(type, data, lastEventId, origin))),
           frame: ({ type, data, lastEventId }) => take(() => event(link, lastEventId, () => openFrame(type, data, lastEventId))),
         });
         types.forEach(source.listen);

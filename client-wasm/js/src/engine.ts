@@ -25,10 +25,8 @@ export const COUNTERS = [
 
 /** Takes what the engine has for the page. */
 export interface Sink {
-  /** An event as the browser's own `EventSource` made it. */
-  forward(event: MessageEvent): void;
-  /** An event that came by poll, or out of a frame. */
-  deliver(type: string, data: string, lastEventId: string): void;
+  /** An event for the page, and where it came from, should that not be the origin of the stream's address. */
+  deliver(type: string, data: string, lastEventId: string, origin?: string): void;
   state(state: State, attempt: number, delay: number, reason: StateDetail['reason'] | undefined): void;
   heartbeat(latency: number): void;
   gap(from: string | undefined, to: string, reason: GapReason): void;

@@ -7,7 +7,7 @@
 import { connect, type Listener as Hearer } from './connection.js';
 import { reader } from './data.js';
 import { type Connection, COUNTERS } from './engine.js';
-import { type EventStreamEventMap, ExpiringEvent, GapEvent, HeartbeatEvent, type State, type StateDetail, StateEvent, StreamErrorEvent } from './events.js';
+import { type EventStreamEventMap, ExpiringEvent, GapEvent, HeartbeatEvent, PublishedEvent, type State, type StateDetail, StateEvent, StreamErrorEvent } from './events.js';
 import { KeptPlace } from './kept-place.js';
 import { type Life, watchLife } from './life.js';
 import { embeddedModule } from './load.js';
@@ -390,13 +390,9 @@ export class EventStream<Events extends object = Record<string, string>> extends
         this.#alive();
         this.#bytes += n;
       },
-      forward: ({ type, data, lastEventId, origin }) => {
+      deliver: (type, data, lastEventId, origin = this.#origin) => {
         this.#alive();
         this.#message(type, data, lastEventId, origin);
-      },
-      deliver: (type, data, lastEventId) => {
-        this.#alive();
-        this.#message(type, data, lastEventId, this.#origin);
       },
       state: (state, attempt, delay, reason, status) => this.#changed({ state, attempt, delay, reason: reason ?? null }, status),
       heartbeat: (latency) => {
@@ -424,7 +420,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
       this.dispatchEvent(error as StreamErrorEvent);
       return;
     }
-    this.dispatchEvent(new MessageEvent(type, { data, lastEventId, origin }));
+    this.dispatchEvent(new PublishedEvent(type, data, lastEventId, origin));
   }
 
   #changed(detail: StateDetail, status: number | null): void {

@@ -102,6 +102,23 @@ export class StateEvent extends Event implements StateDetail {
   }
 }
 
+/**
+ * What a server published. The members of a `MessageEvent` are its own here: handed to the browser and back, they would
+ * take two thirds of the time that an event takes in Chromium.
+ */
+export class PublishedEvent extends MessageEvent<unknown> {
+  override readonly data: unknown;
+  override readonly lastEventId: string;
+  override readonly origin: string;
+
+  constructor(type: string, data: unknown, lastEventId: string, origin: string) {
+    super(type);
+    this.data = data;
+    this.lastEventId = lastEventId;
+    this.origin = origin;
+  }
+}
+
 /** A heartbeat came. Dispatched under the type `heartbeat`. */
 export class HeartbeatEvent extends Event {
   /**

@@ -21,7 +21,7 @@ export const passThrough: Engine = (url, options, sink) => {
     // A plain `open` or `error` is the browser's own; with a payload it was published.
     if (event instanceof MessageEvent) {
       follow(event);
-      sink.forward(event);
+      sink.deliver(event.type, event.data, event.lastEventId, event.origin);
     }
   };
 

@@ -21,7 +21,6 @@ export type StateWord = Extract<Word, readonly ['state', ...unknown[]]>;
  * @param take - Takes each word, and the id of an event.
  */
 export const inWords = (take: (word: Word, id?: string) => void): Listener => ({
-  forward: ({ type, data, lastEventId }) => take(['message', type, data], lastEventId),
   deliver: (type, data, lastEventId) => take(['message', type, data], lastEventId),
   state: (state, attempt, delay, reason, status) => take(['state', state, attempt, delay, reason ?? null, status]),
   heartbeat: (latency) => take(['heartbeat', latency]),
