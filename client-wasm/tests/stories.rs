@@ -224,6 +224,18 @@ fn an_event_that_is_too_long_ends_the_stream() {
 }
 
 #[test]
+fn events_before_one_that_is_too_long_are_whole() {
+    let mut shell = Shell::with(ALONE);
+    shell.listen("tick");
+    shell.start();
+    let mut piece = b"event: tick\ndata: 1\n\nevent: tick\ndata: 2\n\ndata: ".to_vec();
+    piece.resize(33 * 1024 * 1024, b'x');
+    let too_long = "Trouble event-too-long,an event is longer than 32 MiB";
+    let expected = ["open", "Slice tick 1 ", "Slice tick 2 ", "CloseStream 1", "waiting cut", too_long];
+    assert_eq!(shell.chunk(1, &piece), expected);
+}
+
+#[test]
 fn closing_in_the_middle_of_a_piece_leaves_the_rest_unseen() {
     let mut shell = Shell::with(ALONE);
     shell.listen("message");

@@ -192,6 +192,10 @@ impl Decoder {
     /// Takes the next bytes of the stream. Then call [`next_event`](Self::next_event) until it has none.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.copy_values();
+        if self.failed.is_some() {
+            self.bytes = Vec::new();
+            return;
+        }
         if self.line_start > 0 {
             let n_bytes = self.bytes.len() - self.line_start;
             self.bytes.copy_within(self.line_start.., 0);
@@ -290,12 +294,8 @@ impl Decoder {
 
     fn fail(&mut self) -> EventTooLong {
         let failure = EventTooLong { limit_bytes: self.max_event_bytes };
+        // The events before it may still be looked at, so the bytes stay until they would be others.
         self.failed = Some(failure);
-        self.copy_values();
-        self.data = Value::NONE;
-        self.bytes = Vec::new();
-        self.line_start = 0;
-        self.searched = 0;
         failure
     }
 
