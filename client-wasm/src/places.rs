@@ -15,11 +15,15 @@ pub(crate) struct Places {
     bytes: usize,
     /// where JavaScript has counted so many units.
     units: u32,
+    /// The id of the last event, which those without one have again: where it begins, and where JavaScript finds it.
+    id: (usize, [u32; 2]),
+    /// Something up to here is not UTF-8, so that nobody can say how JavaScript counts.
+    is_spoilt: bool,
 }
 
 impl Places {
     /// Before the first event of a text.
-    pub(crate) const START: Self = Self { bytes: 0, units: 0 };
+    pub(crate) const START: Self = Self { bytes: 0, units: 0, id: (0, [0; 2]), is_spoilt: false };
 
     /// Where the next event of the text stands; `None` when a part of it is not in there, or when something up to its
     /// end is not UTF-8. As far as the text `is_ascii`, JavaScript counts as we do.
@@ -37,13 +41,25 @@ impl Places {
             last_end = last_end.max((end, place[1]));
         }
         (self.bytes, self.units) = last_end;
+        if !is_ascii {
+            self.id = (start_in(text, last_event_id).unwrap_or_default(), [place[4], place[5]]);
+        }
         Some(place)
     }
 
-    fn count(&self, text: &[u8], start: usize, end: usize) -> Option<[u32; 2]> {
+    fn count(&mut self, text: &[u8], start: usize, end: usize) -> Option<[u32; 2]> {
+        if self.is_spoilt {
+            return None;
+        }
+        if start < self.bytes && start == self.id.0 {
+            return Some(self.id.1);
+        }
         // An id may be that of an earlier event.
         let (from, before) = if start < self.bytes { (0, 0) } else { (self.bytes, self.units) };
-        let text = core::str::from_utf8(text.get(from..end)?).ok()?;
+        let Ok(text) = core::str::from_utf8(text.get(from..end)?) else {
+            self.is_spoilt = true;
+            return None;
+        };
         let units = before + utf16_len(text.get(..start - from)?);
         Some([units, units + utf16_len(text.get(start - from..)?)])
     }
@@ -88,6 +104,19 @@ mod tests {
                 assert_eq!(utf16_len(&text) as usize, text.encode_utf16().count(), "{text:?}");
             }
         }
+    }
+
+    #[test]
+    fn an_event_without_an_id_has_that_of_the_one_before_where_it_stands() {
+        let text = "zw\u{f6}lf 1, eins 2, zwei".as_bytes();
+        let mut places = Places::START;
+        let mut place = |data, last_event_id| {
+            places.of(EventRef { event_type: b"", data, last_event_id }, text, false).unwrap_or_default()
+        };
+        assert_eq!(place(&text[..6], &text[7..8]), [0, 0, 0, 5, 6, 7]);
+        assert_eq!(place(&text[10..14], &text[7..8]), [0, 0, 9, 13, 6, 7]);
+        assert_eq!(place(&text[18..], &text[15..16]), [0, 0, 17, 21, 14, 15]);
+        assert_eq!(place(&text[10..14], &text[7..8]), [0, 0, 9, 13, 6, 7], "though nothing asks for that");
     }
 
     #[test]
