@@ -316,8 +316,7 @@ impl Client {
             3 => of_machine.silences_total,
             4 => of_machine.polls_total,
             5 => of_machine.heartbeats_total,
-            6 => of_machine.delivered_total,
-            7 => of_machine.duplicates_total,
+            6 => of_machine.duplicates_total,
             _ => of_machine.gaps_total,
         };
         count as f64

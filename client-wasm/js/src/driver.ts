@@ -97,12 +97,10 @@ export const driver =
     let deliver = () => {};
     /** Opens frames, once the first of them has had it loaded. */
     let open: Opener | undefined;
-    let [nFrames, nBadFrames, nBytesSaved] = [0, 0, 0];
+    let [nDelivered, nFrames, nBadFrames, nBytesSaved] = [0, 0, 0, 0];
     /** The text of the events of the last piece of a stream; it crosses the border at most once. */
     let batch: string | undefined;
     let lastType = '';
-    /** So many events were handed over by the machine and have still to be given to the page. */
-    let nLeft = 0;
     /** Why the last stream or poll was refused: each reason is told once. */
     let lastRefusal: string | undefined;
     /** The id of what the page was given last, or told of. The machine may be further, by what waits to be given. */
@@ -129,6 +127,10 @@ export const driver =
       try {
         act();
       } catch (failure) {
+        if (broken) {
+          // From within a listener: whoever called that one has it behind.
+          return;
+        }
         broken = true;
         clearTimeout(timer);
         stream?.close();
@@ -144,8 +146,8 @@ export const driver =
       attempt(run);
     };
 
-    /** Whether everything has to wait. A page that closes does not. */
-    const waits = () => loading && !closed;
+    /** Whether everything has to wait, or there is nothing to wait for any more. A page that closes does not wait. */
+    const waits = () => broken || (loading && !closed);
 
     const run = () => {
       if (busy || waits()) {
@@ -252,6 +254,7 @@ export const driver =
 
     const give = (type: string, data: string, id: string, origin?: string) => {
       lastId = id || lastId;
+      nDelivered += 1;
       sink.deliver(type, data, id, origin);
     };
 
@@ -378,13 +381,12 @@ export const driver =
     /** Most of what is to be done, once a stream comes by fetch. */
     const giveSlices = () => {
       const text = (batch ??= read());
-      nLeft = number(0);
-      for (let i = 0; nLeft && !closed; i += N_NUMBERS) {
+      const end = number(0) * N_NUMBERS;
+      for (let i = 0; i < end && !closed && !broken; i += N_NUMBERS) {
         const at = places();
         if (at[i + 1]) {
           lastType = text.slice(at[i], at[i + 1]);
         }
-        nLeft -= 1;
         give(lastType, text.slice(at[i + 2], at[i + 3]), text.slice(at[i + 4], at[i + 5]));
       }
     };
@@ -522,6 +524,6 @@ export const driver =
         }),
       done: (link, status, retryAfter, answer) => take(() => answered(link, status, retryAfter, answer)),
       lastEventId: () => lastId,
-      counters: () => [...COUNTERS.slice(0, -3).map((name, i) => instance.counter(i) - (name === 'delivered' ? nLeft : 0)), nFrames, nBadFrames, nBytesSaved],
+      counters: () => [...COUNTERS.slice(0, -4).map((_, i) => instance.counter(i)), nDelivered, nFrames, nBadFrames, nBytesSaved],
     };
   };

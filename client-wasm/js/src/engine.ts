@@ -15,9 +15,10 @@ export const COUNTERS = [
   'silences',
   'polls',
   'heartbeats',
-  'delivered',
   'duplicates',
   'gaps',
+  // What the driver counts, since the machine is ahead of the page.
+  'delivered',
   'frames',
   'badFrames',
   'bytesSavedByFrames',

@@ -102,11 +102,14 @@ export class StateEvent extends Event implements StateDetail {
   }
 }
 
+/** Some hosts that render pages have no `MessageEvent`; the client must be imported there, too. */
+const MessageOrEvent = (globalThis.MessageEvent ?? Event) as typeof MessageEvent;
+
 /**
  * What a server published. The members of a `MessageEvent` are its own here: handed to the browser and back, they would
  * take two thirds of the time that an event takes in Chromium.
  */
-export class PublishedEvent extends MessageEvent<unknown> {
+export class PublishedEvent extends MessageOrEvent<unknown> {
   override readonly data: unknown;
   override readonly lastEventId: string;
   override readonly origin: string;

@@ -22,13 +22,27 @@ export function loadModule(source?: WasmSource): Promise<WebAssembly.Module> {
   return loading;
 }
 
+/** The first wait for room for another instance, which then doubles, and the longest. */
+const ROOM_WAIT_MS = 50;
+const LONGEST_ROOM_WAIT_MS = 5_000;
+
 /**
  * An instance for one connection: what fails in there takes no other stream with it, and its memory goes when the
  * stream does.
  */
 export async function load(): Promise<Exports> {
-  const { exports } = await WebAssembly.instantiate(await loadModule());
-  return exports as unknown as Exports;
+  const module = await loadModule();
+  for (let wait = ROOM_WAIT_MS; ; wait *= 2) {
+    try {
+      return (await WebAssembly.instantiate(module)).exports as unknown as Exports;
+    } catch (failure) {
+      // Chromium has room for some 125 instances in a process, and those of closed streams count until they are collected.
+      if (!(failure instanceof RangeError) || wait > LONGEST_ROOM_WAIT_MS) {
+        throw failure;
+      }
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
 }
 
 async function compile(given: WasmSource = embeddedModule()): Promise<WebAssembly.Module> {

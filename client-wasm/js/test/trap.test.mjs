@@ -10,7 +10,13 @@ const QUICK = { baseReconnectDelay: 10, maxReconnectDelay: 10, pollInterval: 10,
 /** The memories of all instances, oldest first. */
 const memories = [];
 const { instantiate } = WebAssembly;
+/** So many instances have no room. */
+let nRefused = 0;
 WebAssembly.instantiate = async (...given) => {
+  if (nRefused) {
+    nRefused -= 1;
+    throw new RangeError('WebAssembly.instantiate(): Out of memory: Cannot allocate Wasm memory for new instance');
+  }
   const instance = await instantiate.apply(WebAssembly, given);
   // Node's own fetch has one, too.
   if (instance.exports?.room) {
@@ -37,6 +43,34 @@ function record(options) {
   stream.onerror = ({ code }) => story.push(`error ${code}`);
   return { stream, story };
 }
+
+test('a trap in what a listener asks for costs one try, too', async () => {
+  const { stream, story } = record({ from: 'earliest' });
+  const first = await made();
+  first.greet();
+  const once = { once: true };
+  stream.addEventListener('message', () => (corrupt(memories[0]), stream.addEventListener('later', () => {})), once);
+  const reopened = made();
+  first.send('message', 'one', 'a-1');
+  const second = await reopened;
+  second.greet('a-1', { resumed: true });
+  second.send('message', 'two', 'a-2');
+  assert.deepEqual(story.filter((line) => !line.startsWith('connecting')), ['open', 'one', 'waiting crashed', 'error crashed', 'open', 'two']);
+  assert.equal(memories.length, 2);
+  assert.equal(failures.length, 1);
+  stream.close();
+});
+
+test('where there is no room for another instance, the stream begins once there is', async () => {
+  nRefused = 3;
+  const { stream, story } = record();
+  const first = await made();
+  first.greet();
+  first.send('message', 'one', 'a-1');
+  assert.deepEqual(story, ['connecting', 'open', 'one']);
+  assert.equal(nRefused, 0);
+  stream.close();
+});
 
 test('a trap costs a try, and the stream goes on after its last event', async () => {
   const { stream, story } = record({ from: 'earliest' });
