@@ -162,7 +162,12 @@ async fn the_lines_of_a_real_file_arrive_through_a_pipe_even_when_the_server_is_
     let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
     writeln!(file, "three, while nobody is home").unwrap();
     server.restart().await.unwrap();
-    assert_eq!(tail.next_data().await.unwrap(), "three, while nobody is home");
+    // What was published may have been read before the pipe had its answer. Then it says that again.
+    let mut data = tail.next_data().await.unwrap();
+    while ["one", "two"].contains(&data.as_str()) {
+        data = tail.next_data().await.unwrap();
+    }
+    assert_eq!(data, "three, while nobody is home");
 }
 
 #[tokio::test(flavor = "multi_thread")]
