@@ -128,7 +128,7 @@ export const driver =
         act();
       } catch (failure) {
         if (broken) {
-          // From within a listener: whoever called that one has it behind.
+          // It broke within a listener of what we are about here, and was dealt with there.
           return;
         }
         broken = true;

@@ -406,7 +406,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
     };
   }
 
-  /** Called once for each piece of the stream that is seen here, not for each event in it. */
+  /** Something came from the server. */
   #alive(): void {
     this.#heard = performance.now();
   }

@@ -22,7 +22,7 @@ export function loadModule(source?: WasmSource): Promise<WebAssembly.Module> {
   return loading;
 }
 
-/** The first wait for room for another instance, which then doubles, and the longest. */
+/** The first wait for room for another instance, which then doubles as long as it is no longer than this: six seconds in all. */
 const ROOM_WAIT_MS = 50;
 const LONGEST_ROOM_WAIT_MS = 5_000;
 
