@@ -8,8 +8,8 @@
 //! stand, until the next slice comes. What runs with every line may be inlined into other crates, since the
 //! browser's client is compiled for speed and the rest of this one for size.
 //!
-//! [spec] A stream is decoded as UTF-8 and then cut into lines and fields. Here it is cut first: all that it is cut
-//! at is ASCII, which stands for itself in UTF-8 and is never a part of what is not UTF-8, so both come to the same.
+//! By the standard a stream is decoded as UTF-8 and then cut into lines and fields. Here it is cut first: all that it is
+//! cut at is ASCII, which stands for itself in UTF-8 and is never a part of what is not UTF-8, so both come to the same.
 
 use core::fmt;
 use core::mem;
@@ -73,7 +73,7 @@ impl fmt::Debug for DecodedEvent {
     }
 }
 
-/// [spec] "UTF-8 decode": what is not UTF-8 is replaced by U+FFFD.
+/// "UTF-8 decode" of the Encoding standard: what is not UTF-8 is replaced by U+FFFD.
 #[must_use]
 pub fn text_of(mut bytes: &[u8]) -> Cow<'_, str> {
     let mut replaced = String::new();
