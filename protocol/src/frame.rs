@@ -14,6 +14,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use core::fmt;
 #[cfg(feature = "compress")]
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
+use std::sync::LazyLock;
 
 /// Payloads below this many bytes are never compressed unless a server is set otherwise.
 pub const DEFAULT_MIN_BYTES: usize = 1024;
@@ -186,59 +187,65 @@ fn skip_header(gzip: &[u8]) -> Result<&[u8], FrameError> {
     Ok(rest)
 }
 
-// The two below are for opening alone, where a page downloads them: the crates that make frames bring
-// tables, which are larger than all the rest of this file and do not compress.
+// The two below are for opening alone, where a page downloads them: the crates that make frames would take more bytes
+// there than all the rest of this file.
 
 /// [spec] RFC 4648: padded, and with no bits left over.
 fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
-    let (groups, []) = text.as_chunks::<4>() else { return None };
-    let mut bytes = Vec::with_capacity(groups.len() * 3);
-    let mut n_padding = 0;
-    for group in groups {
-        let mut bits = 0;
-        for character in group {
-            let value = match character {
-                b'=' => {
-                    n_padding += 1;
-                    0
-                }
-                _ if n_padding > 0 => return None,
-                b'A'..=b'Z' => character - b'A',
-                b'a'..=b'z' => character - b'a' + 26,
-                b'0'..=b'9' => character - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                _ => return None,
-            };
-            bits = bits << 6 | u32::from(value);
+    const NONE: u8 = 0xff;
+    /// What each character stands for.
+    const VALUES: [u8; 256] = {
+        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut values = [NONE; 256];
+        let mut value = 0;
+        while value < alphabet.len() {
+            values[alphabet[value] as usize] = value as u8;
+            value += 1;
         }
-        bytes.extend_from_slice(&bits.to_be_bytes()[1..]);
+        values
+    };
+
+    let unpadded = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
+    let (groups, rest) = unpadded.as_chunks::<4>();
+    // The rest is filled up with what stands for nothing but zeros.
+    let mut last = [b'A'; 4];
+    last[..rest.len()].copy_from_slice(rest);
+
+    let mut bytes = vec![0; (groups.len() + 1) * 3];
+    let mut all = 0;
+    for (three, group) in bytes.as_chunks_mut().0.iter_mut().zip(groups.iter().chain([&last])) {
+        let [a, b, c, d] = group.map(|character| VALUES[usize::from(character)]);
+        *three = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
+        all |= a | b | c | d;
     }
-    let end = bytes.len().checked_sub(n_padding).filter(|_| n_padding <= 2)?;
-    let whole = bytes[end..].iter().all(|left_over| *left_over == 0);
-    bytes.truncate(end);
-    whole.then_some(bytes)
+    let left_over = bytes.split_off(unpadded.len() * 3 / 4);
+    let is_base64 = text.len().is_multiple_of(4) && all != NONE && left_over.iter().all(|byte| *byte == 0);
+    is_base64.then_some(bytes)
 }
 
-/// [spec] RFC 1952, section 8: CRC-32, half a byte at a time.
+/// [spec] RFC 1952, section 8: CRC-32, four bytes at a time.
 fn checksum(bytes: &[u8]) -> u32 {
-    const HALVES: [u32; 16] = {
-        let mut halves = [0; 16];
-        let mut half = 0;
-        while half < 16 {
-            let mut rest = half as u32;
-            let mut bit = 0;
-            while bit < 4 {
-                rest = if rest & 1 == 1 { rest >> 1 ^ 0xedb8_8320 } else { rest >> 1 };
-                bit += 1;
-            }
-            halves[half] = rest;
-            half += 1;
+    // What comes of each byte, by how many zeros follow it. Made when it is first needed: it would not compress.
+    static REMAINDERS: LazyLock<[[u32; 256]; 4]> = LazyLock::new(|| {
+        let mut remainders = [[0; 256]; 4];
+        for (byte, rest) in (0..).zip(&mut remainders[0]) {
+            *rest = (0..8).fold(byte, |rest, _| if rest & 1 == 1 { rest >> 1 ^ 0xedb8_8320 } else { rest >> 1 });
         }
-        halves
-    };
-    let by_half = |rest: u32| rest >> 4 ^ HALVES[(rest & 15) as usize];
-    !bytes.iter().fold(!0, |rest, byte| by_half(by_half(rest ^ u32::from(*byte))))
+        for n_zeros in 1..4 {
+            for byte in 0..256 {
+                let rest = remainders[n_zeros - 1][byte];
+                remainders[n_zeros][byte] = rest >> 8 ^ remainders[0][usize::from(rest as u8)];
+            }
+        }
+        remainders
+    });
+    let [one, two, three, four] = &*REMAINDERS;
+    let (fours, others) = bytes.as_chunks::<4>();
+    let rest = fours.iter().fold(!0, |rest, bytes| {
+        let [a, b, c, d] = (rest ^ u32::from_le_bytes(*bytes)).to_le_bytes();
+        four[usize::from(a)] ^ three[usize::from(b)] ^ two[usize::from(c)] ^ one[usize::from(d)]
+    });
+    !others.iter().fold(rest, |rest, byte| rest >> 8 ^ one[usize::from(rest as u8 ^ byte)])
 }
 
 #[cfg(all(test, feature = "compress"))]

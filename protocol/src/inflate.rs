@@ -1,38 +1,42 @@
 //! Deflated bytes (RFC 1951) back to what they were.
 //!
-//! Every page downloads this, so it is the shortest way that is quick on a few kilobytes: codes are read bit by bit
-//! from counts of their lengths, without tables that take longer to make than a small frame to read. The library that
-//! makes frames also opens them, in seven times the code; tests and a fuzz target hold this against it.
+//! Every page that gets frames downloads this, and most frames are some kilobytes: so its tables are small, take less
+//! time to make than such a frame to read, and leave codes that are too long for them to a loop over counts. The library
+//! that makes frames also opens them, in five times the code; tests and a fuzz target hold this against it.
 
 use crate::frame::FrameError;
 
 /// [spec] RFC 1951, section 3.2.1: no code is longer.
 const MAX_CODE_BITS: usize = 15;
+/// Codes of at most so many bits, which are nearly all, are looked up.
+const SHORT_BITS: usize = 9;
 /// [spec] Section 3.2.5.
 const END_OF_BLOCK: usize = 256;
 const LONGEST_MATCH: usize = 258;
+/// [spec] Section 3.2.6: no alphabet is larger.
+const MOST_SYMBOLS: usize = 288;
 
 /// Reads deflated bytes, all of them, as exactly `size` bytes, and never makes more.
 pub(crate) fn inflate(deflated: &[u8], size: usize) -> Result<Vec<u8>, FrameError> {
     let mut bits = Bits { bytes: deflated, held: 0, n_held: 0 };
-    let mut out = Vec::with_capacity(size);
+    let mut out = Out { bytes: vec![0; size], n: 0 };
     loop {
         let is_last = bits.take(1)? == 1;
         match bits.take(2)? {
-            0 => stored(&mut bits, &mut out, size)?,
+            0 => stored(&mut bits, &mut out)?,
             1 => {
                 let (literals, distances) = fixed_codes()?;
-                block(&mut bits, &literals, &distances, &mut out, size)?;
+                block(&mut bits, &literals, &distances, &mut out)?;
             }
             2 => {
                 let (literals, distances) = own_codes(&mut bits)?;
-                block(&mut bits, &literals, &distances, &mut out, size)?;
+                block(&mut bits, &literals, &distances, &mut out)?;
             }
             _ => return Err(FrameError::Corrupt),
         }
         if is_last {
-            let is_all = bits.bytes.is_empty() && bits.n_held < 8 && out.len() == size;
-            return if is_all { Ok(out) } else { Err(FrameError::Corrupt) };
+            let is_all = bits.bytes.is_empty() && bits.n_held < 8 && out.n == size;
+            return if is_all { Ok(out.bytes) } else { Err(FrameError::Corrupt) };
         }
     }
 }
@@ -40,30 +44,50 @@ pub(crate) fn inflate(deflated: &[u8], size: usize) -> Result<Vec<u8>, FrameErro
 /// The bits that were not read yet, from the lowest of each byte on.
 struct Bits<'a> {
     bytes: &'a [u8],
-    held: u32,
+    /// Above those that count there may be some of the bytes that come next, or zeros.
+    held: u64,
     n_held: u32,
 }
 
 impl Bits<'_> {
-    /// Holds at least 25 bits, if there are as many. What is held beyond the end is zero.
+    /// Holds at least 48 bits, if there are as many: enough for a match, whose two codes and their spreads take that
+    /// at the most.
+    #[inline]
     fn fill(&mut self) {
-        while self.n_held <= 24
+        if self.n_held >= 48 {
+            return;
+        }
+        if let Some(eight) = self.bytes.first_chunk::<8>() {
+            self.held |= u64::from_le_bytes(*eight) << self.n_held;
+            let n_bytes = (63 - self.n_held) / 8;
+            self.bytes = &self.bytes[n_bytes as usize..];
+            self.n_held += n_bytes * 8;
+            return;
+        }
+        while self.n_held < 56
             && let Some((byte, rest)) = self.bytes.split_first()
         {
-            self.held |= u32::from(*byte) << self.n_held;
+            self.held |= u64::from(*byte) << self.n_held;
             self.n_held += 8;
             self.bytes = rest;
         }
     }
 
-    /// The next `n` bits, of at most 24, as a number.
+    /// The next `n` bits as a number.
     fn take(&mut self, n: u32) -> Result<usize, FrameError> {
         self.fill();
+        self.taken(n)
+    }
+
+    /// The next `n` bits of those that are held.
+    #[inline]
+    fn taken(&mut self, n: u32) -> Result<usize, FrameError> {
         let bits = self.held & ((1 << n) - 1);
         self.pass(n)?;
         Ok(bits as usize)
     }
 
+    #[inline]
     fn pass(&mut self, n: u32) -> Result<(), FrameError> {
         self.n_held = self.n_held.checked_sub(n).ok_or(FrameError::CutShort)?;
         self.held >>= n;
@@ -71,12 +95,42 @@ impl Bits<'_> {
     }
 }
 
+/// What was read so far, and room for the rest of it.
+struct Out {
+    bytes: Vec<u8>,
+    n: usize,
+}
+
+impl Out {
+    #[inline]
+    fn push(&mut self, byte: u8) -> Result<(), FrameError> {
+        *self.bytes.get_mut(self.n).ok_or(FrameError::Corrupt)? = byte;
+        self.n += 1;
+        Ok(())
+    }
+
+    /// What was `distance` bytes ago, once more.
+    #[inline]
+    fn repeat(&mut self, length: usize, distance: usize) -> Result<(), FrameError> {
+        let start = self.n.checked_sub(distance).ok_or(FrameError::Corrupt)?;
+        self.n += length;
+        let bytes = self.bytes.get_mut(start..self.n).ok_or(FrameError::Corrupt)?;
+        // One by one, since it may reach into itself.
+        for i in distance..bytes.len() {
+            bytes[i] = bytes[i - distance];
+        }
+        Ok(())
+    }
+}
+
 /// [spec] Section 3.2.2: the code that follows from the lengths alone.
 struct Code {
+    /// By the next bits, the symbol whose code they begin with, in 16 parts, and its length: 0 for a longer code.
+    short: [u16; 1 << SHORT_BITS],
     /// How many symbols have a code of each length.
     counts: [u16; MAX_CODE_BITS + 1],
     /// All that have one, by length, then by number.
-    symbols: Vec<u16>,
+    symbols: [u16; MOST_SYMBOLS],
 }
 
 impl Code {
@@ -87,27 +141,59 @@ impl Code {
             counts[usize::from(*length)] += 1;
         }
         counts[0] = 0;
-        let mut symbols = Vec::with_capacity(lengths.len());
-        let mut unused: i32 = 1;
-        for (length, count) in counts.iter().enumerate().skip(1) {
-            unused = 2 * unused - i32::from(*count);
+
+        // Where the symbols of each length begin.
+        let mut places = [0; MAX_CODE_BITS + 1];
+        let (mut n_symbols, mut unused) = (0, 1);
+        for (place, count) in places.iter_mut().zip(counts).skip(1) {
+            *place = n_symbols;
+            n_symbols += usize::from(count);
+            unused = 2 * unused - i32::from(count);
             if unused < 0 {
                 return Err(FrameError::Corrupt);
             }
-            if *count > 0 {
-                let of_length = |(_, own): &(u16, &u8)| usize::from(**own) == length;
-                symbols.extend((0..).zip(lengths).filter(of_length).map(|(symbol, _)| symbol));
-            }
         }
         // Where one symbol is all there is, it has a code of one bit, and the other is none.
-        if unused > 0 && symbols.len() > 1 {
+        if unused > 0 && n_symbols > 1 {
             return Err(FrameError::Corrupt);
         }
-        Ok(Self { counts, symbols })
+        let mut symbols = [0; MOST_SYMBOLS];
+        for (symbol, length) in (0..).zip(lengths).filter(|(_, length)| **length > 0) {
+            let place = &mut places[usize::from(*length)];
+            symbols[*place] = symbol;
+            *place += 1;
+        }
+
+        let mut short = [0; 1 << SHORT_BITS];
+        let mut of_length = symbols.iter();
+        let mut code = 0;
+        for (length, count) in (1..=SHORT_BITS).zip(&counts[1..]) {
+            // With one more bit to look at, whatever it is, a shorter code is the same.
+            let n = 1 << (length - 1);
+            short.copy_within(..n, n);
+            for symbol in of_length.by_ref().take(usize::from(*count)) {
+                // [spec] Section 3.1.1: a code comes from its highest bit on.
+                let bits = usize::reverse_bits(code) >> (usize::BITS as usize - length);
+                short[bits] = symbol << 4 | length as u16;
+                code += 1;
+            }
+            code <<= 1;
+        }
+        Ok(Self { short, counts, symbols })
     }
 
+    /// The next symbol of the bits that are held.
+    #[inline]
     fn next(&self, bits: &mut Bits<'_>) -> Result<usize, FrameError> {
-        bits.fill();
+        let found = self.short[bits.held as usize % self.short.len()];
+        if found == 0 {
+            return self.next_by_bit(bits);
+        }
+        bits.pass(u32::from(found & 15))?;
+        Ok(usize::from(found >> 4))
+    }
+
+    fn next_by_bit(&self, bits: &mut Bits<'_>) -> Result<usize, FrameError> {
         let mut held = bits.held;
         // The code so far, the first one of its length, and how many symbols have shorter ones.
         let (mut code, mut first, mut n_shorter) = (0, 0, 0);
@@ -132,7 +218,7 @@ impl Code {
 }
 
 /// [spec] Section 3.2.4.
-fn stored(bits: &mut Bits<'_>, out: &mut Vec<u8>, size: usize) -> Result<(), FrameError> {
+fn stored(bits: &mut Bits<'_>, out: &mut Out) -> Result<(), FrameError> {
     bits.pass(bits.n_held % 8)?;
     let length = bits.take(16)?;
     if bits.take(16)? != length ^ 0xffff {
@@ -140,14 +226,14 @@ fn stored(bits: &mut Bits<'_>, out: &mut Vec<u8>, size: usize) -> Result<(), Fra
     }
     for _ in 0..length {
         let byte = bits.take(8)?;
-        push(out, byte as u8, size)?;
+        out.push(byte as u8)?;
     }
     Ok(())
 }
 
 /// [spec] Section 3.2.6.
 fn fixed_codes() -> Result<(Code, Code), FrameError> {
-    let mut lengths = [8; 288];
+    let mut lengths = [8; MOST_SYMBOLS];
     lengths[144..256].fill(9);
     lengths[256..280].fill(7);
     Ok((Code::new(&lengths)?, Code::new(&[5; 32])?))
@@ -167,10 +253,11 @@ fn own_codes(bits: &mut Bits<'_>) -> Result<(Code, Code), FrameError> {
 
     let mut lengths = Vec::with_capacity(n_literals + n_distances);
     while lengths.len() < n_literals + n_distances {
+        bits.fill();
         let (length, times) = match code.next(bits)? {
-            16 => (*lengths.last().ok_or(FrameError::Corrupt)?, 3 + bits.take(2)?),
-            17 => (0, 3 + bits.take(3)?),
-            18 => (0, 11 + bits.take(7)?),
+            16 => (*lengths.last().ok_or(FrameError::Corrupt)?, 3 + bits.taken(2)?),
+            17 => (0, 3 + bits.taken(3)?),
+            18 => (0, 11 + bits.taken(7)?),
             length => (length as u8, 1),
         };
         lengths.extend(core::iter::repeat_n(length, times));
@@ -183,17 +270,12 @@ fn own_codes(bits: &mut Bits<'_>) -> Result<(Code, Code), FrameError> {
 }
 
 /// [spec] Sections 3.2.3 and 3.2.5: literals, and matches with what was before.
-fn block(
-    bits: &mut Bits<'_>,
-    literals: &Code,
-    distances: &Code,
-    out: &mut Vec<u8>,
-    size: usize,
-) -> Result<(), FrameError> {
+fn block(bits: &mut Bits<'_>, literals: &Code, distances: &Code, out: &mut Out) -> Result<(), FrameError> {
     loop {
+        bits.fill();
         let symbol = literals.next(bits)?;
         if symbol < END_OF_BLOCK {
-            push(out, symbol as u8, size)?;
+            out.push(symbol as u8)?;
             continue;
         }
         let length = match symbol - END_OF_BLOCK {
@@ -208,28 +290,16 @@ fn block(
             n @ ..30 => 1 + spread(bits, n, 1)?,
             _ => return Err(FrameError::Corrupt),
         };
-        let start = out.len().checked_sub(distance).ok_or(FrameError::Corrupt)?;
-        for from in start..start + length {
-            // One by one, since a match may reach into itself.
-            let byte = out[from];
-            push(out, byte, size)?;
-        }
+        out.repeat(length, distance)?;
     }
 }
 
 /// [spec] The tables of section 3.2.5 as the rule behind them: with each doubling of the numbers, of which `1 << log`
 /// have a symbol, one more bit follows.
+#[inline]
 fn spread(bits: &mut Bits<'_>, n: usize, log: u32) -> Result<usize, FrameError> {
     let n_bits = (n >> log) as u32 - 1;
-    Ok((((1 << log) + (n & ((1 << log) - 1))) << n_bits) + bits.take(n_bits)?)
-}
-
-fn push(out: &mut Vec<u8>, byte: u8, size: usize) -> Result<(), FrameError> {
-    if out.len() == size {
-        return Err(FrameError::Corrupt);
-    }
-    out.push(byte);
-    Ok(())
+    Ok((((1 << log) + (n & ((1 << log) - 1))) << n_bits) + bits.taken(n_bits)?)
 }
 
 #[cfg(all(test, feature = "compress"))]
@@ -240,11 +310,14 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// Text that repeats itself a little, or bytes that do not.
+    /// Text that repeats itself a little, or bytes that do not; those with many ones may be so rare that their codes
+    /// are long.
     fn payload(rng: &mut fastrand::Rng) -> Vec<u8> {
         let n_kinds = *rng.choice([1, 2, 20, 256].iter()).unwrap_or(&1);
         let length = *rng.choice([0, 1, 7, 300, 5_000, 40_000].iter()).unwrap_or(&0);
-        let mut bytes: Vec<u8> = (0..length).map(|_| rng.u16(..n_kinds) as u8).collect();
+        let rarity = rng.bool();
+        let byte = |rng: &mut fastrand::Rng| rng.u16(..n_kinds) as u8;
+        let mut bytes: Vec<u8> = (0..length).map(|_| if rarity { byte(rng) & byte(rng) } else { byte(rng) }).collect();
         if length > 600 {
             let distance = rng.usize(1..length / 2);
             bytes.extend_from_within(length - distance..);
