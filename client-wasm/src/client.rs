@@ -44,15 +44,13 @@ pub struct Client {
     at_hand: AtHand,
     /// The places of the events that were told as slices.
     slices: [Place; N_SLICES],
-    /// What has to wait until those were told: the decoder's event,
+    /// The decoder's event has to wait until those were told.
     event_waits: bool,
-    /// and what the machine said.
-    waiting: Option<Action>,
     /// The stream was given up for an event that is too long, which the page has still to be told.
     too_long: bool,
     /// The types that the page listens for.
     types: Vec<String>,
-    /// The id of the last event for the page that the open stream brought.
+    /// The id of the last event for the page that the open stream brought by way of JavaScript.
     last_id: String,
     /// What belongs to what was told: its numbers, and its text, unless that is the decoder's.
     numbers: [f64; N_NUMBERS],
@@ -98,7 +96,6 @@ impl Client {
             at_hand: AtHand::Beyond,
             slices: [[0; 6]; N_SLICES],
             event_waits: false,
-            waiting: None,
             too_long: false,
             types: Vec::new(),
             last_id: String::new(),
@@ -177,7 +174,7 @@ impl Client {
                 self.at_hand = AtHand::Beyond;
                 // A poll's events have ids of their own.
                 let id = if self.stream == Some(link) { own_id(&mut self.last_id, text) } else { text };
-                Input::Event { link, id }
+                Input::Event { link, id: id.as_bytes() }
             }
             Happening::Connected => {
                 let heartbeat_interval_ms = number.is_finite().then_some(number as u64);
@@ -247,24 +244,29 @@ impl Client {
     pub fn next_told(&mut self) -> Told {
         let mut n_slices = 0;
         while n_slices < N_SLICES {
-            if let Some(action) = self.waiting.take().or_else(|| self.machine.next_action()) {
-                if let (Action::Deliver, AtHand::Slice(place)) = (&action, &self.at_hand) {
+            match (self.machine.peek_action(), &self.at_hand) {
+                (Some(Action::Deliver), AtHand::Slice(place)) => {
                     self.slices[n_slices] = *place;
                     n_slices += 1;
                     if place[1] > 0 {
                         self.keep_type();
                     }
-                } else if n_slices == 0 {
-                    return self.tell(action);
-                } else {
-                    self.waiting = Some(action);
-                    break;
+                    self.machine.next_action();
                 }
-            } else if let Some(told) = self.read_on(n_slices > 0) {
-                if n_slices == 0 {
-                    return told;
+                (Some(_), _) if n_slices > 0 => break,
+                (Some(_), _) => {
+                    if let Some(action) = self.machine.next_action() {
+                        return self.tell(action);
+                    }
                 }
-                break;
+                (None, _) => {
+                    if let Some(told) = self.read_on(n_slices > 0) {
+                        if n_slices == 0 {
+                            return told;
+                        }
+                        break;
+                    }
+                }
             }
         }
         self.told(Told::Slices, &[n_slices as f64]);
@@ -294,7 +296,7 @@ impl Client {
     pub fn last_event_id(&mut self) {
         self.text.clear();
         if let Resume::After(id) = self.machine.resume() {
-            self.text.push_str(id);
+            self.text.push_str(&id);
         }
         self.told(Told::Nothing, &[]);
     }
@@ -352,12 +354,11 @@ impl Client {
                 }
             }
         }
-        let mut event = self.decoder.event();
+        let event = self.decoder.event();
+        // Then it is as wanted as that one, and JavaScript knows its type.
+        let is_of_last_type = event.event_type == self.last_type.as_bytes();
         let mut is_frame = false;
-        if event.event_type == self.last_type.as_bytes() {
-            // It is as wanted as that one, and JavaScript knows its type.
-            event.event_type = b"";
-        } else {
+        if !is_of_last_type {
             let event_type = &*text_of(event.event_type);
             let inner = if self.no_frames { None } else { frame::inner_type(event_type) };
             let is_control = Control::is_control_type(event_type);
@@ -377,11 +378,10 @@ impl Client {
         self.at_hand = if is_frame {
             AtHand::Frame
         } else {
-            let place = self.places.of(event, self.decoder.bytes(), self.decoder.is_ascii_so_far());
-            place.map_or(AtHand::Decoded, AtHand::Slice)
+            self.places.of_event(&self.decoder, is_of_last_type).map_or(AtHand::Decoded, AtHand::Slice)
         };
-        let last_event_id = self.decoder.last_event_id();
-        let id = own_id(&mut self.last_id, &last_event_id);
+        let is_new = self.decoder.take_new_id();
+        let id = if is_new { self.decoder.event().last_event_id } else { b"" };
         self.machine.handle(Input::Event { link, id }, self.now);
         None
     }
@@ -502,7 +502,7 @@ fn is_wanted(types: &[String], event_type: &str) -> bool {
     matches!(event_type, "open" | "error") || types.iter().any(|known| known == event_type)
 }
 
-/// The id of an event for the page, should it be its own.
+/// The id of an event for the page that came by way of JavaScript, should it be its own.
 // [spec] An event without an id is dispatched with the last one. It must not pass for that event a second time.
 // Our own server gives each event an id, others need not.
 fn own_id<'a>(last_id: &mut String, id: &'a str) -> &'a str {

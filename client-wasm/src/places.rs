@@ -3,9 +3,10 @@
 //! The text crosses the border once for all its events, and JavaScript cuts each part out of it. A string for each
 //! part would cost several times as much.
 
-use heartwire_protocol::decode::EventRef;
+use core::ops::Range;
+use heartwire_protocol::Decoder;
 
-/// Start and end of the type, the data and the id. What is empty is at 0.
+/// Start and end of the type, the data and the id. What is empty may be anywhere; a type that JavaScript has is at 0.
 pub(crate) type Place = [u32; 6];
 
 /// Counts along one text.
@@ -26,50 +27,50 @@ impl Places {
     pub(crate) const START: Self = Self { bytes: 0, units: 0, id: (0, [0; 2]), is_spoilt: false };
 
     /// Where the next event of the text stands; `None` when a part of it is not in there, or when something up to its
-    /// end is not UTF-8. As far as the text `is_ascii`, JavaScript counts as we do.
+    /// end is not UTF-8. `is_of_last_type`: JavaScript has its type, and it needs no place. As far as the text
+    /// `is_ascii`, JavaScript counts as we do.
     #[inline]
-    pub(crate) fn of(&mut self, event: EventRef<'_>, text: &[u8], is_ascii: bool) -> Option<Place> {
-        let EventRef { event_type, data, last_event_id } = event;
+    pub(crate) fn of_event(&mut self, decoder: &Decoder, is_of_last_type: bool) -> Option<Place> {
+        let [event_type, data, id] = decoder.places();
+        let (data, id) = (data?, id?);
+        // Without a type it is a "message", which does not stand there.
+        let event_type = if is_of_last_type { 0..0 } else { event_type.filter(|place| !place.is_empty())? };
+        if decoder.is_ascii_so_far() {
+            let place = [event_type.start, event_type.end, data.start, data.end, id.start, id.end];
+            return Some(place.map(|byte| byte as u32));
+        }
+        self.of([event_type, data, id], decoder.bytes())
+    }
+
+    fn of(&mut self, parts: [Range<usize>; 3], text: &[u8]) -> Option<Place> {
         let (mut place, mut last_end) = ([0; 6], (self.bytes, self.units));
-        for (part, place) in [event_type, data, last_event_id].iter().zip(place.as_chunks_mut::<2>().0) {
-            if part.is_empty() {
-                continue;
+        for (part, place) in parts.iter().zip(place.as_chunks_mut::<2>().0) {
+            if !part.is_empty() {
+                *place = self.count(text, part)?;
+                last_end = last_end.max((part.end, place[1]));
             }
-            let start = start_in(text, part)?;
-            let end = start + part.len();
-            *place = if is_ascii { [start as u32, end as u32] } else { self.count(text, start, end)? };
-            last_end = last_end.max((end, place[1]));
         }
         (self.bytes, self.units) = last_end;
-        if !is_ascii {
-            self.id = (start_in(text, last_event_id).unwrap_or_default(), [place[4], place[5]]);
-        }
+        self.id = (parts[2].start, [place[4], place[5]]);
         Some(place)
     }
 
-    fn count(&mut self, text: &[u8], start: usize, end: usize) -> Option<[u32; 2]> {
+    fn count(&mut self, text: &[u8], part: &Range<usize>) -> Option<[u32; 2]> {
         if self.is_spoilt {
             return None;
         }
-        if start < self.bytes && start == self.id.0 {
+        if part.start < self.bytes && part.start == self.id.0 {
             return Some(self.id.1);
         }
         // An id may be that of an earlier event.
-        let (from, before) = if start < self.bytes { (0, 0) } else { (self.bytes, self.units) };
-        let Ok(text) = core::str::from_utf8(text.get(from..end)?) else {
+        let (from, before) = if part.start < self.bytes { (0, 0) } else { (self.bytes, self.units) };
+        let Ok(text) = core::str::from_utf8(text.get(from..part.end)?) else {
             self.is_spoilt = true;
             return None;
         };
-        let units = before + utf16_len(text.get(..start - from)?);
-        Some([units, units + utf16_len(text.get(start - from..)?)])
+        let units = before + utf16_len(text.get(..part.start - from)?);
+        Some([units, units + utf16_len(text.get(part.start - from..)?)])
     }
-}
-
-/// At which byte of a text this part of it begins; `None` when it is another text's.
-#[inline]
-fn start_in(text: &[u8], part: &[u8]) -> Option<usize> {
-    let start = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
-    (start + part.len() <= text.len()).then_some(start)
 }
 
 /// How long JavaScript finds a text: one unit for each character, two for those that take four bytes here.
@@ -110,13 +111,11 @@ mod tests {
     fn an_event_without_an_id_has_that_of_the_one_before_where_it_stands() {
         let text = "zw\u{f6}lf 1, eins 2, zwei".as_bytes();
         let mut places = Places::START;
-        let mut place = |data, last_event_id| {
-            places.of(EventRef { event_type: b"", data, last_event_id }, text, false).unwrap_or_default()
-        };
-        assert_eq!(place(&text[..6], &text[7..8]), [0, 0, 0, 5, 6, 7]);
-        assert_eq!(place(&text[10..14], &text[7..8]), [0, 0, 9, 13, 6, 7]);
-        assert_eq!(place(&text[18..], &text[15..16]), [0, 0, 17, 21, 14, 15]);
-        assert_eq!(place(&text[10..14], &text[7..8]), [0, 0, 9, 13, 6, 7], "though nothing asks for that");
+        let mut place = |data, id| places.of([0..0, data, id], text).unwrap_or_default();
+        assert_eq!(place(0..6, 7..8), [0, 0, 0, 5, 6, 7]);
+        assert_eq!(place(10..14, 7..8), [0, 0, 9, 13, 6, 7]);
+        assert_eq!(place(18..22, 15..16), [0, 0, 17, 21, 14, 15]);
+        assert_eq!(place(10..14, 7..8), [0, 0, 9, 13, 6, 7], "though nothing asks for that");
     }
 
     #[test]
@@ -124,28 +123,20 @@ mod tests {
         let text = "\u{f6} data, 7, t\u{f6}t, data \u{1f30a}, 8";
         let part = |start: &str, end: &str| {
             let start = text.rfind(start).unwrap_or_default();
-            &text[start..start + text[start..].find(end).unwrap_or(text.len() - start)]
+            start..start + text[start..].find(end).unwrap_or(text.len() - start)
         };
         let units: Vec<u16> = text.encode_utf16().collect();
         let mut places = Places::START;
-        let mut place = |event_type: &str, data: &str, last_event_id: &str, text: &[u8]| {
-            let [event_type, data, last_event_id] = [event_type, data, last_event_id].map(str::as_bytes);
-            places.of(EventRef { event_type, data, last_event_id }, text, false)
-        };
-        for (event_type, data, last_event_id) in
-            [("", &text[3..7], &text[9..10]), (part("t\u{f6}t", ","), part("data \u{1f30a}", ","), part("8", "\0"))]
-        {
-            let place = place(event_type, data, last_event_id, text.as_bytes()).unwrap_or_default();
+        for parts in [[0..0, 3..7, 9..10], [part("t\u{f6}t", ","), part("data \u{1f30a}", ","), part("8", "\0")]] {
+            let place = places.of(parts.clone(), text.as_bytes()).unwrap_or_default();
             let cut = |i: usize| String::from_utf16_lossy(&units[place[i] as usize..place[i + 1] as usize]);
-            assert_eq!([cut(0), cut(2), cut(4)], [event_type, data, last_event_id]);
+            assert_eq!([cut(0), cut(2), cut(4)], parts.map(|part| text[part].to_owned()));
         }
-        let elsewhere = String::from("data");
-        assert_eq!(place("", &elsewhere, "", text.as_bytes()), None);
 
         let spoilt = b"one \xff two";
         let mut places = Places::START;
-        let mut place = |data| places.of(EventRef { event_type: b"", data, last_event_id: b"" }, spoilt, false);
-        assert_eq!(place(&spoilt[..3]), Some([0, 0, 0, 3, 0, 0]));
-        assert_eq!(place(&spoilt[6..]), None);
+        let mut place = |data| places.of([0..0, data, 0..0], spoilt);
+        assert_eq!(place(0..3), Some([0, 0, 0, 3, 0, 0]));
+        assert_eq!(place(6..9), None);
     }
 }

@@ -30,9 +30,9 @@
 //!         _ => {}
 //!     }
 //! };
-//! connection.handle(Input::Event { link, id: "abc-7" }, Moment::from_millis(80));
+//! connection.handle(Input::Event { link, id: b"abc-7" }, Moment::from_millis(80));
 //! assert!(core::iter::from_fn(|| connection.next_action()).any(|action| action == Action::Deliver));
-//! assert_eq!(connection.resume(), &Resume::After("abc-7".into()));
+//! assert_eq!(connection.resume(), Resume::After("abc-7".into()));
 //! ```
 //!
 //! [deadline]: Connection::deadline
@@ -42,6 +42,7 @@ mod life;
 use crate::backoff::Backoff;
 use crate::control::{Closing, ClosingReason, Connected, Control, Expiring, Gap, Heartbeat};
 use crate::cursor::Cursor;
+use crate::decode::text_of;
 use crate::heartbeat::{Watchdog, silence_limit};
 use crate::time::{Moment, part};
 use core::time::Duration;
@@ -190,8 +191,8 @@ pub enum Input<'a> {
     Event {
         /// Which stream or poll.
         link: Link,
-        /// Its id; empty when it has none.
-        id: &'a str,
+        /// Its id as it came, UTF-8 or not; empty when it has none.
+        id: &'a [u8],
     },
     /// A control event came, or the answer to a poll tells of a gap.
     Control {
@@ -483,9 +484,10 @@ impl Counters {
 /// The state machine of one connection.
 #[derive(Debug)]
 pub struct Connection {
-    /// Their resume point moves on.
     settings: Settings,
     plan: Plan,
+    /// The resume point, once events have moved it on.
+    last_event_id: Vec<u8>,
     /// The resume point, should it be one that can be compared: read once, and not with each event.
     cursor: Option<Cursor>,
     /// A question after the server's health that is on its way, and when it is given up.
@@ -592,6 +594,7 @@ impl Connection {
         Self {
             settings,
             plan: Plan::NotStarted,
+            last_event_id: Vec::new(),
             cursor: None,
             health: None,
             attempt: 0,
@@ -657,7 +660,15 @@ impl Connection {
         }
     }
 
-    /// The next thing to do; `None` until something happens.
+    /// What [`next_action`](Self::next_action) would take.
+    #[must_use]
+    #[inline]
+    pub fn peek_action(&self) -> Option<&Action> {
+        self.actions.front()
+    }
+
+    /// Takes the next thing to do; `None` until something happens.
+    #[inline]
     pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
@@ -680,8 +691,12 @@ impl Connection {
 
     /// Where the next stream or poll begins.
     #[must_use]
-    pub fn resume(&self) -> &Resume {
-        &self.settings.resume
+    pub fn resume(&self) -> Resume {
+        if self.last_event_id.is_empty() {
+            self.settings.resume.clone()
+        } else {
+            Resume::After(text_of(&self.last_event_id).into_owned())
+        }
     }
 
     /// What the page was last told about the link; `None` before the start.
@@ -723,7 +738,7 @@ impl Connection {
     fn open_stream(&mut self, now: Moment) -> Stream {
         self.counters.attempts_total += 1;
         let link = self.new_link();
-        self.actions.push_back(Action::OpenStream { link, resume: self.settings.resume.clone() });
+        self.actions.push_back(Action::OpenStream { link, resume: self.resume() });
         Stream {
             link,
             since: now,
@@ -812,7 +827,7 @@ impl Connection {
     }
 
     #[inline]
-    fn event(&mut self, link: Link, id: &str, now: Moment) {
+    fn event(&mut self, link: Link, id: &[u8], now: Moment) {
         if !self.heard(link, now) && !self.is_poll(link) {
             return;
         }
@@ -840,7 +855,7 @@ impl Connection {
         }
         match control {
             Control::Connected(Connected { heartbeat_interval_ms, time_ms, .. }) => {
-                self.advance(id);
+                self.advance(id.as_bytes());
                 let from_server = self.settings.silence == SilenceLimit::FromServer;
                 if let Some(stream) = self.stream(link) {
                     if from_server {
@@ -851,7 +866,7 @@ impl Connection {
                 }
             }
             Control::Heartbeat(Heartbeat { time_ms }) => {
-                self.advance(id);
+                self.advance(id.as_bytes());
                 self.counters.heartbeats_total += 1;
                 if let Some(stream) = self.stream(link) {
                     let latency = stream.latency(time_ms, now);
@@ -863,16 +878,16 @@ impl Connection {
             Control::Gap(gap) => {
                 if leads_back(&gap) {
                     // Not `advance`: the place to go on lies before the one we thought.
-                    self.go_on_after(&gap.to, gap.to.parse().ok());
+                    self.go_on_after(gap.to.as_bytes(), gap.to.parse().ok());
                 } else {
                     // The id and not `to`: a slow reader may get some events of the gap after all.
-                    self.advance(if id.is_empty() { &gap.to } else { id });
+                    self.advance(if id.is_empty() { &gap.to } else { id }.as_bytes());
                 }
                 self.counters.gaps_total += 1;
                 self.tell(Notice::Gap(gap));
             }
             Control::Expiring(Expiring { expires_in_ms }) => {
-                self.advance(id);
+                self.advance(id.as_bytes());
                 let expires_in = Duration::from_millis(expires_in_ms);
                 // Not all clients at once that were given their tokens in one moment, and all in the first half,
                 // since to get another may take its time.
@@ -886,7 +901,7 @@ impl Connection {
                 }
             }
             Control::Closing(closing) => {
-                self.advance(id);
+                self.advance(id.as_bytes());
                 let retry = Duration::from_millis(closing.retry_ms);
                 self.lost(Loss::Closing(closing.reason), None, Some(retry), now);
             }
@@ -895,11 +910,11 @@ impl Connection {
 
     /// Moves the resume point forward; `false` when it has been there already.
     #[inline]
-    fn advance(&mut self, id: &str) -> bool {
+    fn advance(&mut self, id: &[u8]) -> bool {
         if id.is_empty() {
             return true;
         }
-        let cursor = id.parse::<Cursor>().ok();
+        let cursor = Cursor::from_bytes(id).ok();
         if let (Some(new), Some(last)) = (cursor, self.cursor)
             && new.is_behind_or_at(last)
         {
@@ -910,12 +925,9 @@ impl Connection {
     }
 
     #[inline]
-    fn go_on_after(&mut self, id: &str, cursor: Option<Cursor>) {
+    fn go_on_after(&mut self, id: &[u8], cursor: Option<Cursor>) {
         self.cursor = cursor;
-        match &mut self.settings.resume {
-            Resume::After(last) => id.clone_into(last),
-            Resume::Live | Resume::Earliest => self.settings.resume = Resume::After(id.to_owned()),
-        }
+        id.clone_into(&mut self.last_event_id);
     }
 
     /// Whether the whole of a gap lies behind the resume point. A gap that leads back never does.
@@ -1061,7 +1073,7 @@ impl Connection {
     fn send_poll(&mut self, now: Moment) -> PollRequest {
         let link = self.new_link();
         let wait = self.settings.poll_wait;
-        self.actions.push_back(Action::Poll { link, resume: self.settings.resume.clone(), wait });
+        self.actions.push_back(Action::Poll { link, resume: self.resume(), wait });
         PollRequest::Sent { link, sent_at: now, give_up_at: now + wait + self.settings.connect_timeout, n_events: 0 }
     }
 
@@ -1076,7 +1088,7 @@ impl Connection {
         if !self.is_poll(link) {
             return;
         }
-        self.advance(cursor);
+        self.advance(cursor.as_bytes());
         self.attempt = 0;
         self.offline = false;
         self.counters.polls_total += 1;
@@ -1139,7 +1151,7 @@ impl Connection {
     }
 
     fn try_stream(&mut self, now: Moment) {
-        if !matches!(self.settings.resume, Resume::After(_)) {
+        if !matches!(self.resume(), Resume::After(_)) {
             // No poll has said yet where to begin. Beside one, the stream would begin elsewhere, and what
             // lies between the two would be left out without a word.
             self.leave_polling();

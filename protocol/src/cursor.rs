@@ -41,6 +41,19 @@ impl Cursor {
     pub fn is_behind_or_at(self, other: Self) -> bool {
         self.epoch == other.epoch && self.sequence <= other.sequence
     }
+
+    /// Reads exactly what `Display` writes: no signs, no leading zeros, no capitals.
+    ///
+    /// # Errors
+    /// It is anything else.
+    #[inline]
+    pub fn from_bytes(text: &[u8]) -> Result<Self, BadCursor> {
+        let mut bytes = text.iter().copied();
+        // Each of the two in one go: a client reads the id of every event.
+        let epoch = canonical(bytes.by_ref().take_while(|byte| *byte != b'-'), 16)?;
+        let sequence = canonical(bytes, 10)?;
+        Ok(Self { epoch: Epoch(epoch), sequence })
+    }
 }
 
 impl fmt::Display for Cursor {
@@ -64,14 +77,8 @@ impl core::error::Error for BadCursor {}
 impl FromStr for Cursor {
     type Err = BadCursor;
 
-    /// Reads exactly what `Display` writes: no signs, no leading zeros, no capitals.
-    #[inline]
     fn from_str(text: &str) -> Result<Self, BadCursor> {
-        let mut bytes = text.bytes();
-        // Each of the two in one go: a client reads the id of every event.
-        let epoch = canonical(bytes.by_ref().take_while(|byte| *byte != b'-'), 16)?;
-        let sequence = canonical(bytes, 10)?;
-        Ok(Self { epoch: Epoch(epoch), sequence })
+        Self::from_bytes(text.as_bytes())
     }
 }
 

@@ -13,6 +13,7 @@
 
 use core::fmt;
 use core::mem;
+use core::ops::Range;
 use core::time::Duration;
 use std::borrow::Cow;
 
@@ -141,6 +142,9 @@ pub struct Decoder {
     dispatched: bool,
     last_event_id_buffer: Value,
     last_event_id: Value,
+    /// The block that is being read has an id.
+    has_id: bool,
+    id_is_new: bool,
     retry: Option<Duration>,
     failed: Option<EventTooLong>,
 }
@@ -149,6 +153,13 @@ pub struct Decoder {
 enum ByteOrderMark {
     MayCome,
     Past,
+}
+
+enum Field {
+    Data,
+    Event,
+    Id,
+    Retry,
 }
 
 /// The value of a field: where it stands among the decoder's bytes, or a copy.
@@ -184,6 +195,8 @@ impl Decoder {
             dispatched: false,
             last_event_id_buffer: Value::NONE,
             last_event_id: Value::NONE,
+            has_id: false,
+            id_is_new: false,
             retry: None,
             failed: None,
         }
@@ -267,6 +280,14 @@ impl Decoder {
         &self.bytes
     }
 
+    /// Where in there the type, the data and the id of the [`event`](Self::event) stand; `None` for one that does not,
+    /// since it came in parts, or has several lines. What is empty may be anywhere.
+    #[must_use]
+    #[inline]
+    pub fn places(&self) -> [Option<Range<usize>>; 3] {
+        [self.event_type.place(), self.data.place(), self.last_event_id.place()]
+    }
+
     /// Whether those are ASCII, as far as they have been read.
     #[must_use]
     #[inline]
@@ -279,6 +300,13 @@ impl Decoder {
     #[inline]
     pub fn last_event_id(&self) -> Cow<'_, str> {
         text_of(self.last_event_id.of(&self.bytes))
+    }
+
+    /// Whether the last event id is another one than when this was asked last. An event without an id is dispatched
+    /// with the last one, and must not pass for that event a second time.
+    #[inline]
+    pub fn take_new_id(&mut self) -> bool {
+        mem::take(&mut self.id_is_new)
     }
 
     /// The reconnection time that the stream last asked for.
@@ -351,33 +379,45 @@ impl Decoder {
     /// [spec] "Interpreting an event stream": process the line, then the field.
     #[inline]
     fn read_line(&mut self, start: usize, end: usize) {
-        let line = &self.bytes[start..end];
-        let name_bytes = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
-        let (name, rest) = line.split_at(name_bytes);
-        let ignored_bytes = if rest.starts_with(b": ") { 2 } else { rest.len().min(1) };
-        let start = start + name_bytes + ignored_bytes;
-        let value = &rest[ignored_bytes..];
-        match name {
-            b"data" => {
-                if self.has_data {
-                    self.data.append_line(&self.bytes, start, end);
-                } else {
-                    self.data.stand(start, end);
-                }
+        let (field, rest) = match &self.bytes[start..end] {
+            [b'd', b'a', b't', b'a', rest @ ..] => (Field::Data, rest),
+            [b'e', b'v', b'e', b'n', b't', rest @ ..] => (Field::Event, rest),
+            [b'i', b'd', rest @ ..] => (Field::Id, rest),
+            [b'r', b'e', b't', b'r', b'y', rest @ ..] => (Field::Retry, rest),
+            // A comment has the empty name.
+            _ => return,
+        };
+        let value = match rest {
+            [b':', b' ', value @ ..] | [b':', value @ ..] | value @ [] => value,
+            // The name goes on.
+            _ => return,
+        };
+        let start = end - value.len();
+        match field {
+            Field::Data if self.has_data => self.data.append_line(&self.bytes, start, end),
+            Field::Data => {
+                self.data.stand(start, end);
                 self.has_data = true;
             }
-            b"event" => self.event_type.stand(start, end),
-            b"id" if value.iter().all(|byte| *byte != 0) => self.last_event_id_buffer.stand(start, end),
-            b"retry" => self.retry = milliseconds(value).or(self.retry),
-            // A comment has the empty name.
-            _ => {}
+            Field::Event => self.event_type.stand(start, end),
+            Field::Id if value.contains(&0) => {}
+            Field::Id => {
+                self.last_event_id_buffer.stand(start, end);
+                self.has_id = true;
+            }
+            Field::Retry => self.retry = milliseconds(value).or(self.retry),
         }
     }
 
     /// [spec] "Dispatch the event". Whether there is one.
     #[inline]
     fn dispatch(&mut self) -> bool {
-        self.last_event_id.assign(&self.last_event_id_buffer);
+        if mem::take(&mut self.has_id) {
+            let (last, new) = (self.last_event_id.of(&self.bytes), self.last_event_id_buffer.of(&self.bytes));
+            // Most ids differ in how they end.
+            self.id_is_new |= last.last() != new.last() || last != new;
+            self.last_event_id.assign(&self.last_event_id_buffer);
+        }
         self.dispatched = self.has_data;
         if !self.has_data {
             self.forget_event();
@@ -399,6 +439,12 @@ impl Value {
     #[inline]
     fn of<'a>(&'a self, bytes: &'a [u8]) -> &'a [u8] {
         if self.is_copy { &self.copy } else { bytes.get(self.start..self.end).unwrap_or_default() }
+    }
+
+    /// Where it stands. An empty one stands anywhere.
+    #[inline]
+    fn place(&self) -> Option<Range<usize>> {
+        if self.is_copy { self.copy.is_empty().then_some(0..0) } else { Some(self.start..self.end) }
     }
 
     #[inline]
@@ -450,17 +496,20 @@ impl Value {
 fn line_end(bytes: &[u8]) -> (Option<usize>, bool) {
     const EACH: u64 = u64::MAX / 0xff;
     const HIGH_BITS: u64 = EACH << 7;
-    // Marks the first byte that is below the limit, in its high bit; behind that it may mark others, too.
-    let below = |word: u64, limit: u8| word.wrapping_sub(EACH * u64::from(limit)) & !word & HIGH_BITS;
+    // Has a high bit unless all bytes are ASCII and above the two ends.
+    let suspicious = |word: u64| (word.wrapping_sub(EACH * u64::from(b'\r' + 1)) | word) & HIGH_BITS != 0;
+    // Marks the first byte that is this end in its high bit; behind that it may mark others, too.
+    let marked = |word: u64, end: u8| {
+        let word = word ^ (EACH * u64::from(end));
+        word.wrapping_sub(EACH) & !word & HIGH_BITS
+    };
     let (words, rest) = bytes.as_chunks::<8>();
     let mut seen = 0;
     for (i, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        seen |= word;
-        // Few texts have anything else that is not above the two ends.
-        if below(word, b'\r' + 1) != 0 {
-            let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
-            let found = is(b'\n') | is(b'\r');
+        if suspicious(word) {
+            seen |= word;
+            let found = marked(word, b'\n') | marked(word, b'\r');
             if found != 0 {
                 return (Some(8 * i + found.trailing_zeros() as usize / 8), seen & HIGH_BITS == 0);
             }
@@ -499,6 +548,26 @@ mod tests {
                     assert_eq!(line_end(&bytes).0, Some(n_before), "{bytes:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn an_event_without_an_id_has_the_last_one_which_is_not_new() {
+        let mut decoder = Decoder::default();
+        decoder.feed(b"id: 1\ndata\n\ndata\n\nid: 1\ndata\n\nid: 2\n\ndata\n\nid\ndata\n\nid: 3\0\ndata\n\nid: 1");
+        let mut next = || {
+            assert_eq!(decoder.advance(), Ok(true));
+            let is_new = decoder.take_new_id();
+            (String::from_utf8_lossy(decoder.event().last_event_id).into_owned(), is_new)
+        };
+        let expected = [("1", true), ("1", false), ("1", false), ("2", true), ("", true), ("", false)];
+        for (id, is_new) in expected {
+            assert_eq!(next(), (id.to_owned(), is_new));
+        }
+        decoder.feed(b"1\ndata\n\ndata\n\n");
+        for is_new in [true, false] {
+            assert_eq!(decoder.advance(), Ok(true));
+            assert_eq!((decoder.take_new_id(), decoder.last_event_id().as_ref()), (is_new, "11"));
         }
     }
 }

@@ -68,7 +68,7 @@ impl Story {
 
     fn event(&mut self, ms: u64, link: usize, id: &str) -> String {
         let link = self.link(link);
-        self.at(ms, Input::Event { link, id })
+        self.at(ms, Input::Event { link, id: id.as_bytes() })
     }
 
     fn lost(&mut self, ms: u64, link: usize) -> String {
@@ -600,9 +600,9 @@ fn events_of_a_gap_may_come_after_all_and_a_cut_among_them_repeats_none() {
     assert_eq!(story.event(10, 1, "a-7"), "deliver");
     let gap = Gap { from: Some("a-8".into()), to: "a-90".into(), reason: GapReason::Lagged };
     assert_eq!(story.control(20, 1, "a-8", Control::Gap(gap)), "gap to a-90");
-    assert_eq!(story.connection.resume(), &Resume::After("a-8".into()), "the events after it are still to come");
+    assert_eq!(story.connection.resume(), Resume::After("a-8".into()), "the events after it are still to come");
     assert_eq!(story.event(30, 1, "a-41"), "deliver");
-    assert_eq!(story.connection.resume(), &Resume::After("a-41".into()));
+    assert_eq!(story.connection.resume(), Resume::After("a-41".into()));
     let again = Gap { from: Some("a-41".into()), to: "a-200".into(), reason: GapReason::Lagged };
     assert_eq!(story.control(40, 1, "a-41", Control::Gap(again)), "gap to a-200");
     assert_eq!(story.event(50, 1, "a-88"), "deliver");

@@ -20,9 +20,9 @@ fn reconnects_ms(n_clients: u64, down_ms: u64, closing: impl Fn(u64) -> Option<C
             let start = Moment::from_millis(1_000_000);
             connection.handle(Input::Start, start);
             let Some(mut link) = opened(&mut connection) else { panic!("a start opens a stream") };
-            connection.handle(Input::Event { link, id: "" }, start);
+            connection.handle(Input::Event { link, id: b"" }, start);
             let lost = start + Duration::from_secs(60);
-            connection.handle(Input::Event { link, id: "" }, lost);
+            connection.handle(Input::Event { link, id: b"" }, lost);
             match closing(client) {
                 Some(closing) => {
                     connection.handle(Input::Control { link, id: "", control: Control::Closing(closing) }, lost);

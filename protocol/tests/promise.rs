@@ -216,7 +216,7 @@ impl World {
             if let Some(next) = ((*position).max(evicted_through) + 1..=head).find(is_wanted) {
                 *position = next;
                 let id = self.server.cursor(next);
-                self.input(Input::Event { link, id: &id }, Some(&id));
+                self.input(Input::Event { link, id: id.as_bytes() }, Some(&id));
             }
         }
         if let (true, Some(Stream { link, position, .. })) = (heartbeat, &self.stream) {
@@ -263,7 +263,7 @@ impl World {
         let last = self.server.head.min(position + 7);
         for sequence in position + 1..=last {
             let id = self.server.cursor(sequence);
-            self.input(Input::Event { link, id: &id }, Some(&id));
+            self.input(Input::Event { link, id: id.as_bytes() }, Some(&id));
         }
         let cursor = self.server.cursor(last);
         self.input(Input::PollDone { link, cursor: &cursor }, None);
@@ -400,7 +400,7 @@ proptest! {
         }
         prop_assert_eq!(world.connection.state(), Some(State::Open));
         let Resume::After(id) = world.connection.resume() else { panic!("it has been connected") };
-        prop_assert_eq!(id, &world.server.cursor(world.server.head));
+        prop_assert_eq!(id, world.server.cursor(world.server.head));
     }
 
     #[test]

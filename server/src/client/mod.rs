@@ -208,10 +208,10 @@ impl Subscriber {
             Happening::Heard => self.handle(Input::Heard { link }, None),
             Happening::Event(event) => {
                 let id = event.id.clone();
-                self.handle(Input::Event { link, id: &id }, Some(Update::Event(event)));
+                self.handle(Input::Event { link, id: id.as_bytes() }, Some(Update::Event(event)));
             }
             Happening::BadFrame { id, error } => {
-                self.handle(Input::Event { link, id: &id }, Some(Update::BadFrame { id: id.clone(), error }));
+                self.handle(Input::Event { link, id: id.as_bytes() }, Some(Update::BadFrame { id: id.clone(), error }));
             }
             Happening::Control { id, control } => self.handle(Input::Control { link, id: &id, control }, None),
             Happening::Refused { status, answer, retry_after } => {
@@ -246,7 +246,7 @@ impl Subscriber {
         for event in answer.events {
             let event = ReceivedEvent { id: event.id, event_type: event.event_type, data: event.data };
             let id = event.id.clone();
-            self.handle(Input::Event { link, id: &id }, Some(Update::Event(event)));
+            self.handle(Input::Event { link, id: id.as_bytes() }, Some(Update::Event(event)));
         }
         self.handle(Input::PollDone { link, cursor: &answer.cursor }, None);
     }
