@@ -429,9 +429,9 @@ export const driver =
         source = openSource(url, withCredentials, compression, {
           opened: () => take(() => handle(Happening.Opened, link)),
           lost: () => take(() => lost(link)),
-          control: ({ type, data, lastEventId }) => take(() => control(link, type, data, lastEventId)),
-          event: ({ type, data, lastEventId, origin }) => take(() => event(link, lastEventId, () => give(type, data, lastEventId, origin))),
-          frame: ({ type, data, lastEventId }) => take(() => event(link, lastEventId, () => openFrame(type, data, lastEventId))),
+          control: (type, data, id) => take(() => control(link, type, data, id)),
+          event: (type, data, id, origin) => take(() => event(link, id, () => give(type, data, id, origin))),
+          frame: (type, data, id) => take(() => event(link, id, () => openFrame(type, data, id))),
         });
         types.forEach(source.listen);
         stream = { link, close: source.close };

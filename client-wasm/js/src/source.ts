@@ -15,40 +15,46 @@ export interface Ear {
   /** The stream was refused, cut, or came to its end. A browser does not tell which. */
   lost(): void;
   /** An event of the server's own. */
-  control(event: MessageEvent): void;
+  control: Hear;
   /** An event for the page. */
-  event(event: MessageEvent): void;
+  event: Hear;
   /** A compressed event for the page. */
-  frame(event: MessageEvent): void;
+  frame: Hear;
 }
+
+type Hear = (type: string, data: string, lastEventId: string, origin: string) => void;
 
 /** Opens a stream; `frames` says whether compressed events were asked for. Throws where there is no `EventSource`. */
 export function openSource(url: string, withCredentials: boolean, frames: boolean, ear: Ear) {
   const source = new EventSource(url, { withCredentials });
+  const heard = new Set<string>();
+  /** [spec] That of the address where the stream was found: the same for all its events. */
+  let origin: string | undefined;
 
-  // One function for all types, which a target takes once for each.
-  const hear = (event: Event) => {
-    const { type } = event;
-    if (!(event instanceof MessageEvent)) {
-      // The browser's own, and not published under these types.
-      (type === 'open' ? ear.opened : ear.lost)();
-    } else if (CONTROL_TYPES.includes(type)) {
-      ear.control(event);
-    } else if (frames && type.endsWith(FRAME_SUFFIX)) {
-      ear.frame(event);
-    } else {
-      ear.event(event);
+  // Each member of an event takes a browser as long as the WebAssembly takes for all of it: none is read twice.
+  const add = (type: string, hear: Hear, own?: () => void) => {
+    if (!heard.has(type)) {
+      heard.add(type);
+      source.addEventListener(type, (event) => {
+        if (own && !(event instanceof MessageEvent)) {
+          // The browser's own, and not published under these types.
+          own();
+        } else {
+          hear(type, event.data, event.lastEventId, (origin ??= event.origin as string));
+        }
+      });
     }
   };
-  const add = (type: string) => source.addEventListener(type, hear);
-  ['open', 'error', ...CONTROL_TYPES].forEach(add);
+  add('open', ear.event, ear.opened);
+  add('error', ear.event, ear.lost);
+  CONTROL_TYPES.forEach((type) => add(type, ear.control));
 
   return {
     /** From now on events of this type are heard, too. */
     listen(type: string) {
-      add(type);
+      add(type, frames && type.endsWith(FRAME_SUFFIX) ? ear.frame : ear.event);
       if (frames && !CONTROL_TYPES.includes(type)) {
-        add(type + FRAME_SUFFIX);
+        add(type + FRAME_SUFFIX, ear.frame);
       }
     },
     close: () => source.close(),
