@@ -5,10 +5,14 @@
 //! silence does that. And a silence is not believed right after we were away ourselves: what the peer sent
 //! meanwhile may still wait to be handed in, so the stream gets a last chance to be heard.
 
-use super::{Action, Connection, GRACE, LastChance, Loss, OFFLINE_DELAY, Plan, PollReason, PollRequest};
+use super::{Action, Connection, LastChance, Loss, Plan, PollReason, PollRequest};
 use crate::time::{Moment, part};
 use core::time::Duration;
 
+/// So long may a peer that seems silent still be heard when perhaps only we were away.
+pub(super) const GRACE: Duration = Duration::from_millis(500);
+/// Without a network, so far apart are the tries that are made in case the host is wrong about it.
+pub(super) const OFFLINE_DELAY: Duration = Duration::from_secs(60);
 /// Within so long the next try is made when what kept us from it is over. Not quite at once: an office full
 /// of pages gets its network back in one moment.
 const SOON: Duration = Duration::from_millis(250);
