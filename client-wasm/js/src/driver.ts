@@ -2,16 +2,18 @@
  * What happened goes into the WebAssembly; what that says is to be done is done.
  *
  * The driver owns an instance and whatever is open at the moment: the stream, a poll, a question after the server's
- * health, the timer. It decides nothing.
+ * health. It decides nothing.
  *
  * A page's listener may close the connection, throw the switch or add a listener. The instance takes that in at once;
  * whatever arrives from outside meanwhile waits in the inbox, so that each event is dealt with before the next.
  */
 
 import { addresses } from './address.js';
-import { isCount, isGap, isPollAnswer, isRefusal, isText, type Refusal } from './answers.js';
+import { Alarm } from './alarm.js';
+import { isPollAnswer, isRefusal, type Refusal } from './answers.js';
 import { type Exports, END_OF_TEXT, Happening, N_NUMBERS, numbers, Resume, Setting, texts, Told } from './border.js';
 import { Clock } from './clock.js';
+import { readControl } from './control.js';
 import { COUNTERS, type Engine } from './engine.js';
 import type { GapReason, State, StateDetail } from './events.js';
 import type { Life } from './life.js';
@@ -20,9 +22,6 @@ import { FRAME_SUFFIX, openSource } from './source.js';
 
 /** Whether this is `heartwire/lean`, which has no polling and no shared streams. */
 declare const LEAN: boolean;
-
-/** `setTimeout` counts in 32 bits, and fires at once when asked for more. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /** So often a page that is looked at sees to it that the machine has not slept. */
 const TICK_MS = 400;
@@ -85,8 +84,9 @@ export const driver =
     /** What opens frames is being loaded, and everything waits for the first of them. */
     let loading = false;
     let closed = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let timerAt = Infinity;
+    const alarm = new Alarm((at) =>
+      take(() => handle(clock.now - at < (hidden ? LATE_HIDDEN_MS : LATE_MS) ? Happening.Due : Happening.Woke)),
+    );
 
     const types: string[] = [];
     let source: ReturnType<typeof openSource> | undefined;
@@ -132,7 +132,7 @@ export const driver =
           return;
         }
         broken = true;
-        clearTimeout(timer);
+        alarm.clear();
         stream?.close();
         poll?.close();
         health?.close();
@@ -160,7 +160,7 @@ export const driver =
         arrival();
         perform();
       }
-      setTimer();
+      setAlarm();
       busy = false;
     };
 
@@ -176,34 +176,16 @@ export const driver =
       lastId = read() || lastId;
     };
 
-    /** Hands in a control event, if it is what the protocol says. */
+    /** Hands in a control event. */
     const control = (link: number, type: string, data: string, id: string) => {
-      let said: unknown;
-      try {
-        said = JSON.parse(data);
-      } catch {
-        // Nothing will do.
-      }
-      const { protocol, heartbeat_interval_ms: interval, resumed, time_ms: time, reason, retry_ms: retry, expires_in_ms: left } = Object(said);
-      if (type === 'gap' && isGap(said)) {
-        writeText(id, said.from ?? '', said.to, said.reason);
-        handle(Happening.Gap, link);
-      } else if (type === 'heartbeat' && isCount(time)) {
-        writeText(id);
-        handle(Happening.Heartbeat, link, time);
-      } else if (type === 'closing' && isText(reason) && isCount(retry)) {
-        writeText(id, reason);
-        handle(Happening.Closing, link, retry);
-      } else if (type === 'expiring' && isCount(left)) {
-        writeText(id);
-        handle(Happening.Expiring, link, left);
-      } else if (type === 'connected' && isCount(protocol) && isCount(interval ?? 0) && typeof resumed === 'boolean' && isCount(time)) {
-        writeText(id);
-        handle(Happening.Connected, link, interval ?? NaN, time);
-      } else {
+      const said = readControl(type, data);
+      if (!said) {
         trouble('bad-control', 'a control event cannot be read');
         return;
       }
+      const [happening, texts, ...numbers] = said;
+      writeText(id, ...texts);
+      handle(happening, link, ...numbers);
       reach();
     };
 
@@ -446,30 +428,13 @@ export const driver =
     };
 
     /** Sees to it that the machine is called at its deadline. */
-    const setTimer = () => {
+    const setAlarm = () => {
       let deadline = instance.deadline();
       if (deadline < Infinity && !hidden) {
         // Timers sleep with the machine. A page that is looked at sees by these that it did.
         deadline = Math.min(deadline, clock.now + TICK_MS);
       }
-      // Every event that is heard puts the deadline off. The timer stays as it is: it fires too early, nothing is
-      // due, and it is set anew. That is cheaper than to do so for each event.
-      if (timerAt <= deadline && deadline < Infinity) {
-        return;
-      }
-      clearTimeout(timer);
-      timerAt = deadline;
-      if (deadline < Infinity) {
-        // Rounded up: a timer that fires a fraction too early would only be set again.
-        const delay = Math.ceil(deadline - clock.now);
-        timer = setTimeout(due, Math.min(Math.max(delay, 0), LONGEST_TIMEOUT));
-      }
-    };
-
-    const due = () => {
-      const at = timerAt;
-      timerAt = Infinity;
-      take(() => handle(clock.now - at < (hidden ? LATE_HIDDEN_MS : LATE_MS) ? Happening.Due : Happening.Woke));
+      alarm.set(deadline, clock.now);
     };
 
     // What the page asks for.
