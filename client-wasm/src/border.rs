@@ -54,13 +54,20 @@ extern "C" fn slices() -> usize {
     with(|client| client.slices().as_ptr() as usize)
 }
 
+/// Makes the places of [`Told::Slices`], which are in bytes, places as JavaScript counts: for a text that is UTF-8, and
+/// once for what is told.
+#[unsafe(no_mangle)]
+extern "C" fn count_units() {
+    with(Client::count_units);
+}
+
 /// Where the text is that belongs to what was told.
 #[unsafe(no_mangle)]
 extern "C" fn text() -> usize {
     with(|client| client.text().as_ptr() as usize)
 }
 
-/// How many bytes of UTF-8 that text has.
+/// How many bytes that text has.
 #[unsafe(no_mangle)]
 extern "C" fn text_bytes() -> usize {
     with(|client| client.text().len())

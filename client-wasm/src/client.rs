@@ -3,7 +3,7 @@
 //! The client owns the machine, the decoder of a stream over `fetch`, and what has been told last. It decides
 //! nothing, and opens nothing: JavaScript does what [`next_told`](Client::next_told) says.
 
-use crate::places::{Place, Places, utf16_len};
+use crate::places::{Place, Units, place_of_event};
 use crate::words::{Happening, Setting, Told};
 use core::mem;
 use core::time::Duration;
@@ -15,7 +15,7 @@ use heartwire_protocol::frame;
 use heartwire_protocol::{Control, Decoder, Moment};
 
 /// What ends each text but the last, where a message has several.
-const END_OF_TEXT: &str = "\0";
+const END_OF_TEXT: &[u8] = b"\0";
 /// As many as a [`Told::Copy`] needs.
 const N_NUMBERS: usize = 6;
 /// So many events are told by one [`Told::Slices`] at the most.
@@ -37,8 +37,8 @@ pub struct Client {
     /// The stream that was opened last.
     stream: Option<Link>,
     decoder: Decoder,
-    /// Among the decoder's bytes.
-    places: Places,
+    /// Along the decoder's lines.
+    units: Units,
     /// The type of the last event that was told as a slice or a copy.
     last_type: String,
     at_hand: AtHand,
@@ -54,7 +54,7 @@ pub struct Client {
     last_id: String,
     /// What belongs to what was told: its numbers, and its text, unless that is the decoder's.
     numbers: [f64; N_NUMBERS],
-    text: String,
+    text: Vec<u8>,
     text_is_decoders: bool,
 }
 
@@ -91,7 +91,7 @@ impl Client {
             now: Moment::from_millis(0),
             stream: None,
             decoder: Decoder::new(DEFAULT_MAX_EVENT_BYTES),
-            places: Places::START,
+            units: Units::START,
             last_type: String::new(),
             at_hand: AtHand::Beyond,
             slices: [[0; 6]; N_SLICES],
@@ -100,7 +100,7 @@ impl Client {
             types: Vec::new(),
             last_id: String::new(),
             numbers: [0.0; N_NUMBERS],
-            text: String::new(),
+            text: Vec::new(),
             text_is_decoders: false,
         }
     }
@@ -280,6 +280,14 @@ impl Client {
         &self.slices
     }
 
+    /// See `count_units` in `border`.
+    pub fn count_units(&mut self) {
+        let (text, n_slices) = (self.decoder.lines(), self.numbers[0] as usize);
+        for place in self.slices.iter_mut().take(n_slices) {
+            self.units.convert(place, text);
+        }
+    }
+
     /// See `numbers` in `border`.
     #[must_use]
     pub fn numbers(&self) -> &[f64] {
@@ -289,14 +297,14 @@ impl Client {
     /// The text that belongs to what was told. That of a stream is as it came, and may have in it what is not UTF-8.
     #[must_use]
     pub fn text(&self) -> &[u8] {
-        if self.text_is_decoders { self.decoder.bytes() } else { self.text.as_bytes() }
+        if self.text_is_decoders { self.decoder.lines() } else { &self.text }
     }
 
     /// See `last_event_id` in `border`.
     pub fn last_event_id(&mut self) {
         self.text.clear();
         if let Resume::After(id) = self.machine.resume() {
-            self.text.push_str(&id);
+            self.text.extend_from_slice(id.as_bytes());
         }
         self.told(Told::Nothing, &[]);
     }
@@ -329,7 +337,7 @@ impl Client {
     fn read(&mut self, link: Link, bytes: &[u8]) {
         if self.stream == Some(link) {
             self.decoder.feed(bytes);
-            self.places = Places::START;
+            self.units = Units::START;
             self.machine.handle(Input::Heard { link }, self.now);
         }
     }
@@ -378,7 +386,7 @@ impl Client {
         self.at_hand = if is_frame {
             AtHand::Frame
         } else {
-            self.places.of_event(&self.decoder, is_of_last_type).map_or(AtHand::Decoded, AtHand::Slice)
+            place_of_event(&self.decoder, is_of_last_type).map_or(AtHand::Decoded, AtHand::Slice)
         };
         let is_new = self.decoder.take_new_id();
         let id = if is_new { self.decoder.event().last_event_id } else { b"" };
@@ -394,7 +402,7 @@ impl Client {
                 self.stream = Some(link);
                 self.event_waits = false;
                 self.decoder = Decoder::new(DEFAULT_MAX_EVENT_BYTES);
-                self.places = Places::START;
+                self.units = Units::START;
                 self.last_id.clear();
                 self.told_where(Told::OpenStream, link, resume, Duration::ZERO)
             }
@@ -442,13 +450,10 @@ impl Client {
     fn copied(&mut self, told: Told) -> Told {
         let EventRef { event_type, data, last_event_id } = self.decoder.event();
         self.text.clear();
-        let mut units = 0;
         for (part, place) in [event_type, data, last_event_id].iter().zip(self.numbers.as_chunks_mut::<2>().0) {
-            let part = text_of(part);
-            self.text.push_str(&part);
-            place[0] = f64::from(units);
-            units += utf16_len(&part);
-            place[1] = f64::from(units);
+            place[0] = self.text.len() as f64;
+            self.text.extend_from_slice(part);
+            place[1] = self.text.len() as f64;
         }
         self.told(told, &[])
     }
@@ -464,7 +469,7 @@ impl Client {
             Resume::Earliest => 1.0,
             Resume::After(_) => 2.0,
         };
-        self.text = if let Resume::After(id) = resume { id } else { String::new() };
+        self.text = if let Resume::After(id) = resume { id.into_bytes() } else { Vec::new() };
         self.told(told, &[number_of(link), begins, wait.as_secs_f64()])
     }
 
@@ -473,9 +478,9 @@ impl Client {
         self.text.clear();
         for (i, text) in texts.iter().enumerate() {
             if i > 0 {
-                self.text.push_str(END_OF_TEXT);
+                self.text.extend_from_slice(END_OF_TEXT);
             }
-            self.text.push_str(text);
+            self.text.extend_from_slice(text.as_bytes());
         }
     }
 

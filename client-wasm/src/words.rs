@@ -83,10 +83,10 @@ words! {
         /// Give the page the event that was just handed in.
         Deliver,
         /// Give the page these events of the last piece, whose text all such events have in common: how many. Where the
-        /// type, the data and the id of each begin and end in there, as JavaScript counts, is told by `slices`. An empty
-        /// type is that of the event before, by `Slices` or by `Copy`.
+        /// type, the data and the id of each begin and end in there, in bytes, is told by `slices`. An empty type is that
+        /// of the event before, by `Slices` or by `Copy`.
         Slices,
-        /// Give the page this event, with a text of its own: where in there its type, its data and its id begin and end.
+        /// Give the page this event, with a text of its own: where in there its type, its data and its id begin and end, in bytes.
         Copy,
         /// Have this frame opened, and give the page what is in it: as `Copy`, under the type of the frame.
         Frame,

@@ -130,8 +130,6 @@ pub struct Decoder {
     line_start: usize,
     /// How far that line has been searched for its end, so that no byte is looked at twice.
     searched: usize,
-    /// What has been searched is ASCII.
-    is_ascii: bool,
     /// The last line ended in CR: an LF that comes next belongs to it.
     after_cr: bool,
     bom: ByteOrderMark,
@@ -186,7 +184,6 @@ impl Decoder {
             bytes: Vec::new(),
             line_start: 0,
             searched: 0,
-            is_ascii: true,
             after_cr: false,
             bom: ByteOrderMark::MayCome,
             event_type: Value::NONE,
@@ -213,7 +210,6 @@ impl Decoder {
             let n_bytes = self.bytes.len() - self.line_start;
             self.bytes.copy_within(self.line_start.., 0);
             self.bytes.truncate(n_bytes);
-            self.is_ascii = self.bytes.is_ascii();
         }
         // One large event is no reason to keep its memory for as long as the stream is open.
         if self.bytes.is_empty() && self.bytes.capacity() > KEPT_BYTES {
@@ -273,11 +269,13 @@ impl Decoder {
         }
     }
 
-    /// What was fed last, after what of a line came before. The parts of most events are parts of it.
+    /// The whole lines of what was fed last, after what of a line came before. The parts of most events are parts of
+    /// it. Where the stream is UTF-8, so is this.
     #[must_use]
     #[inline]
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    pub fn lines(&self) -> &[u8] {
+        let end = self.bytes.iter().rposition(is_line_end).map_or(0, |last| last + 1);
+        &self.bytes[..end]
     }
 
     /// Where in there the type, the data and the id of the [`event`](Self::event) stand; `None` for one that does not,
@@ -286,13 +284,6 @@ impl Decoder {
     #[inline]
     pub fn places(&self) -> [Option<Range<usize>>; 3] {
         [self.event_type.place(), self.data.place(), self.last_event_id.place()]
-    }
-
-    /// Whether those are ASCII, as far as they have been read.
-    #[must_use]
-    #[inline]
-    pub fn is_ascii_so_far(&self) -> bool {
-        self.is_ascii
     }
 
     /// The last event id, as of the last blank line; empty when none was ever set.
@@ -349,9 +340,7 @@ impl Decoder {
                 self.searched = self.line_start;
             }
         }
-        let (end, is_ascii) = line_end(&self.bytes[self.searched..]);
-        self.is_ascii &= is_ascii;
-        let Some(offset) = end else {
+        let Some(offset) = line_end(&self.bytes[self.searched..]) else {
             self.searched = self.bytes.len();
             return None;
         };
@@ -368,7 +357,6 @@ impl Decoder {
         if self.bytes.starts_with(MARK) {
             self.line_start = MARK.len();
             self.searched = self.line_start;
-            self.is_ascii = false;
         } else if MARK.starts_with(&self.bytes) {
             // Its other bytes may still come.
             return;
@@ -490,10 +478,9 @@ impl Value {
     }
 }
 
-/// Where the first line of these bytes ends, and whether all that was looked at is ASCII. Eight bytes at a time: this
-/// is where a decoder spends its time.
+/// Where the first line of these bytes ends. Eight bytes at a time: this is where a decoder spends its time.
 #[inline]
-fn line_end(bytes: &[u8]) -> (Option<usize>, bool) {
+fn line_end(bytes: &[u8]) -> Option<usize> {
     const EACH: u64 = u64::MAX / 0xff;
     const HIGH_BITS: u64 = EACH << 7;
     // Has a high bit unless all bytes are ASCII and above the two ends.
@@ -504,19 +491,20 @@ fn line_end(bytes: &[u8]) -> (Option<usize>, bool) {
         word.wrapping_sub(EACH) & !word & HIGH_BITS
     };
     let (words, rest) = bytes.as_chunks::<8>();
-    let mut seen = 0;
     for (i, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
         if suspicious(word) {
-            seen |= word;
             let found = marked(word, b'\n') | marked(word, b'\r');
             if found != 0 {
-                return (Some(8 * i + found.trailing_zeros() as usize / 8), seen & HIGH_BITS == 0);
+                return Some(8 * i + found.trailing_zeros() as usize / 8);
             }
         }
     }
-    let in_rest = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-    (in_rest.map(|offset| 8 * words.len() + offset), seen & HIGH_BITS == 0 && rest.is_ascii())
+    Some(8 * words.len() + rest.iter().position(is_line_end)?)
+}
+
+fn is_line_end(byte: &u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
 }
 
 /// ASCII digits and nothing else. A number that is too large to count is the longest span there is.
@@ -541,11 +529,11 @@ mod tests {
             for n_before in 0..20 {
                 for end in [b'\n', b'\r'] {
                     let mut bytes = vec![filler; n_before];
-                    assert_eq!(line_end(&bytes).0, None);
+                    assert_eq!(line_end(&bytes), None);
                     bytes.push(end);
-                    assert_eq!(line_end(&bytes).0, Some(n_before), "{bytes:?}");
+                    assert_eq!(line_end(&bytes), Some(n_before), "{bytes:?}");
                     bytes.extend([filler, b'\r', b'\n', filler, filler, filler, filler, filler, filler, filler]);
-                    assert_eq!(line_end(&bytes).0, Some(n_before), "{bytes:?}");
+                    assert_eq!(line_end(&bytes), Some(n_before), "{bytes:?}");
                 }
             }
         }

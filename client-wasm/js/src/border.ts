@@ -90,6 +90,7 @@ export type Exports = TextExports & {
   next(): Told;
   numbers(): number;
   slices(): number;
+  count_units(): void;
   last_event_id(): void;
   deadline(): number;
   counter(index: number): number;
@@ -142,7 +143,7 @@ export function texts({ memory, room, text, text_bytes }: TextExports) {
         bytes[i] = unit;
       }
     },
-    /** Reads the text that belongs to what was told last. */
-    read: () => decoder.decode(new Uint8Array(memory.buffer, text() >>> 0, text_bytes())),
+    /** Reads the text that belongs to what was told last, or a part of it: from one byte to another. */
+    read: (from = 0, to = text_bytes()) => decoder.decode(new Uint8Array(memory.buffer, (text() >>> 0) + from, to - from)),
   };
 }

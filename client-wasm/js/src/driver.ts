@@ -42,6 +42,9 @@ const LIFE: { readonly [What in Life]: Happening } = {
 
 const STATES: readonly State[] = ['connecting', 'open', 'waiting', 'polling', 'closed'];
 
+/** What a `TextDecoder` puts in the place of what is not UTF-8. */
+const REPLACEMENT = '\ufffd';
+
 /** The options that cross the border as they are, in the order of {@link Setting}. */
 const NUMBERS = [
   'heartbeatTimeout',
@@ -364,12 +367,18 @@ export const driver =
     const giveSlices = () => {
       const text = (batch ??= read());
       const end = number(0) * N_NUMBERS;
+      let part = (i: number) => text.slice(places()[i], places()[i + 1]);
+      if (text.includes(REPLACEMENT)) {
+        // What is not UTF-8 may stand for any number of bytes.
+        part = (i) => read(places()[i], places()[i + 1]);
+      } else if (text.length < instance.text_bytes()) {
+        instance.count_units();
+      }
       for (let i = 0; i < end && !closed && !broken; i += N_NUMBERS) {
-        const at = places();
-        if (at[i + 1]) {
-          lastType = text.slice(at[i], at[i + 1]);
+        if (places()[i + 1]) {
+          lastType = part(i);
         }
-        give(lastType, text.slice(at[i + 2], at[i + 3]), text.slice(at[i + 4], at[i + 5]));
+        give(lastType, part(i + 2), part(i + 4));
       }
     };
 
@@ -388,8 +397,7 @@ export const driver =
         const [code, message] = read().split(END_OF_TEXT);
         sink.error(code!, message!);
       } else {
-        const text = read();
-        const part = (index: number) => text.slice(number(index), number(index + 1));
+        const part = (index: number) => read(number(index), number(index + 1));
         const [type, data, id] = [part(0), part(2), part(4)] as const;
         if (told === Told.Control) {
           control(stream!.link, type, data, id);
