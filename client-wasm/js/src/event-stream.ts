@@ -362,8 +362,11 @@ export class EventStream<Events extends object = Record<string, string>> extends
   }
 
   async #connect(): Promise<void> {
-    // Most pages do without: who shares loads what that takes.
-    const make = !LEAN && this.#options.shared ? await (await import('./shared/share.js')).share(connect, embeddedModule, this.url, this.#options) : connect;
+    // Most pages do without: who shares loads what that takes. Where it is missing, each tab has a stream of its own.
+    const make =
+      !LEAN && this.#options.shared
+        ? await import('./shared/share.js').then(({ share }) => share(connect, embeddedModule, this.url, this.#options)).catch(() => connect)
+        : connect;
     if (this.#closed) {
       return;
     }

@@ -16,6 +16,16 @@ const { EventStream } = await import(pathToFileURL(join(folder, 'heartwire.js'))
 
 beforeEach(reset);
 
+test('where what shares streams cannot be loaded, each tab has a stream of its own', async () => {
+  const stream = new EventStream('http://hub.test/events', { shared: true });
+  const message = next(stream, 'message');
+  const source = await made();
+  source.greet();
+  source.send('message', 'one', 'a-1');
+  assert.equal((await message).data, 'one');
+  stream.close();
+});
+
 test('where what opens frames cannot be loaded, each frame is an error, and the stream goes on in order', async () => {
   const stream = new EventStream('http://hub.test/events');
   const story = [];
