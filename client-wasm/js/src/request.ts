@@ -38,10 +38,12 @@ export function sender(
     let answer: unknown;
     try {
       const sent = await ask('headers', async () => new Headers(typeof headers === 'function' ? await headers() : headers));
-      const bearer = token && (await ask('token', token));
-      if (bearer) {
-        sent.set('authorization', `Bearer ${bearer}`);
-      }
+      await ask('token', async () => {
+        const bearer = await token?.();
+        if (bearer) {
+          sent.set('authorization', `Bearer ${bearer}`);
+        }
+      });
       const { searchParams: query, origin } = address;
       const id = query.get('last_event_id');
       if (stream) {

@@ -489,6 +489,12 @@ test('a token that never comes is waited for no longer than a connection', async
   let late;
   const tokens = [new Promise((resolve) => { late = resolve; }), Promise.resolve('')];
   // Long enough for the second one to connect in, on a machine however busy.
+test('a token that no header can carry costs the attempt, and is told', async () => {
+  const recorded = record('http://127.0.0.1:1/events', { polling: false, maxReconnectAttempts: 0, token: () => 'two\nlines' });
+  await told(recorded, 'error gave-up');
+  assert.deepEqual(recorded.story, ['connecting', 'error token-failed', 'closed gave-up', 'error gave-up']);
+});
+
   const recorded = record(hub.url, { polling: false, connectTimeout: 1_000, token: () => tokens.shift() });
   await told(recorded, 'waiting connect-timeout');
   late('too late');
