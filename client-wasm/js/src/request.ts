@@ -10,6 +10,9 @@ import type { CheckedOptions } from './options.js';
 /** [spec] The MIME type of a stream; its parameters do not matter. */
 const STREAM_TYPE = /^text\/event-stream\s*(;|$)/i;
 
+/** [spec] RFC 9110, "Retry-After": so many seconds, or a date. NaN when it is neither. */
+const secondsUntil = (moment: string): number => Number(moment) || Math.max(0, Date.parse(moment) - Date.now()) / 1_000;
+
 /**
  * What a {@link Sink} sends requests with.
  *
@@ -63,7 +66,7 @@ export function sender(
         signal,
       } as RequestInit);
       status = response.status;
-      retryAfter = Number.parseInt(response.headers.get('retry-after') ?? '');
+      retryAfter = secondsUntil(response.headers.get('retry-after') ?? '');
       const here = !response.redirected || new URL(response.url).origin === origin;
       if (!stream) {
         answer = here && (await response.json());

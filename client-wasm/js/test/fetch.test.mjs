@@ -230,6 +230,17 @@ test('a refusal is waited out as long as the server asks, and its health is not 
   recorded.stream.close();
 });
 
+test('the server may ask for a moment, too, and not only for a time', async () => {
+  const hub = await server((_, response) =>
+    reply(response, 503, { detail: 'no room', code: 'too-many-connections' }, { 'retry-after': new Date(Date.now() + 60_000).toUTCString() }),
+  );
+  const recorded = record(hub.url);
+  const { delay } = await state(recorded.stream, 'waiting');
+  // An HTTP date has whole seconds.
+  assert.ok(delay > 50_000 && delay <= 60_010, String(delay));
+  recorded.stream.close();
+});
+
 for (const [what, retry] of [
   ['a thousand years', '31536000000000'],
   ['more than any number', '9'.repeat(400)],
@@ -478,6 +489,12 @@ test('a token that cannot be had costs the attempt, and is told', async () => {
   recorded.stream.close();
 });
 
+test('a token that no header can carry costs the attempt, and is told', async () => {
+  const recorded = record('http://127.0.0.1:1/events', { polling: false, maxReconnectAttempts: 0, token: () => 'two\nlines' });
+  await told(recorded, 'error gave-up');
+  assert.deepEqual(recorded.story, ['connecting', 'error token-failed', 'closed gave-up', 'error gave-up']);
+});
+
 test('headers that are none cost the attempt, and are told', async () => {
   const recorded = record('http://127.0.0.1:1/events', { polling: false, maxReconnectAttempts: 0, headers: () => ({ 'no header': 'x' }) });
   await told(recorded, 'error gave-up');
@@ -489,12 +506,6 @@ test('a token that never comes is waited for no longer than a connection', async
   let late;
   const tokens = [new Promise((resolve) => { late = resolve; }), Promise.resolve('')];
   // Long enough for the second one to connect in, on a machine however busy.
-test('a token that no header can carry costs the attempt, and is told', async () => {
-  const recorded = record('http://127.0.0.1:1/events', { polling: false, maxReconnectAttempts: 0, token: () => 'two\nlines' });
-  await told(recorded, 'error gave-up');
-  assert.deepEqual(recorded.story, ['connecting', 'error token-failed', 'closed gave-up', 'error gave-up']);
-});
-
   const recorded = record(hub.url, { polling: false, connectTimeout: 1_000, token: () => tokens.shift() });
   await told(recorded, 'waiting connect-timeout');
   late('too late');
