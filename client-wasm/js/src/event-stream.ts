@@ -354,11 +354,15 @@ export class EventStream<Events extends object = Record<string, string>> extends
   }
 
   #handle(type: keyof EventStreamEventMap | 'message', handler: Handler<never>): void {
-    // [spec] "Event handlers": the listener stays where the first handler put it, and calls the current one.
-    if (!this.#handlers.has(type)) {
-      this.addEventListener(type as 'open', (event: Event) => this.#handler(type)?.call(this, event));
+    // [spec] "Event handlers": one that takes the place of another is called at that one's turn; one that comes after
+    // none is called last.
+    if (typeof handler === 'function') {
+      this.#handlers.set(type, handler);
+      this.addEventListener(type as 'open', this.#callHandler);
+    } else {
+      this.#handlers.delete(type);
+      this.removeEventListener(type as 'open', this.#callHandler);
     }
-    this.#handlers.set(type, typeof handler === 'function' ? handler : null);
   }
 
   async #connect(): Promise<void> {
@@ -450,6 +454,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
   }
 
   readonly #abort = (): void => this.close();
+  readonly #callHandler = (event: Event): unknown => this.#handler(event.type)?.call(this, event);
 }
 
 /** [spec] The EventSource constructor: relative to the document or worker, and a `SyntaxError` when that fails. */

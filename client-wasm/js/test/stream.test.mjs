@@ -68,6 +68,20 @@ test('handlers can be replaced and taken away', async () => {
   stream.close();
 });
 
+test('a handler takes the turn of the one before it, and the last one where there was none', async () => {
+  const { stream, source } = await opened();
+  const heard = [];
+  stream.onmessage = () => heard.push('one');
+  stream.addEventListener('message', () => heard.push('listener'));
+  stream.onmessage = () => heard.push('two');
+  source.send('message', '', 'a-1');
+  stream.onmessage = null;
+  stream.onmessage = () => heard.push('three');
+  source.send('message', '', 'a-2');
+  assert.deepEqual(heard, ['two', 'listener', 'listener', 'three']);
+  stream.close();
+});
+
 test('what is asked before the WebAssembly is ready is remembered', async () => {
   const stream = new EventStream(URL_OF_STREAM, { enabled: true, topics: 'a', lastEventId: 'a-5' });
   assert.equal(stream.lastEventId, 'a-5');
