@@ -182,7 +182,6 @@ export class EventStream<Events extends object = Record<string, string>> extends
       return;
     }
     this.#closed = true;
-    this.#options.signal?.removeEventListener('abort', this.#abort);
     if (this.#connection) {
       this.#connection.close();
     } else {
@@ -439,6 +438,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
     }
     if (state === 'closed' && reason !== 'switched-off') {
       this.#life.abort();
+      this.#options.signal?.removeEventListener('abort', this.#abort);
       this.#kept?.keep(this.lastEventId);
       this.#kept?.leave();
     }

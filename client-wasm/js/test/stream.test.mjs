@@ -118,6 +118,19 @@ test('a signal closes it', async () => {
   assert.equal(new EventStream(URL_OF_STREAM, { signal: controller.signal }).readyState, 2);
 });
 
+test('a signal does not hold a stream that is over', async () => {
+  const { signal } = new AbortController();
+  const listeners = new Set();
+  for (const [name, change] of [['addEventListener', 'add'], ['removeEventListener', 'delete']]) {
+    signal[name] = (_, listener) => listeners[change](listener);
+  }
+  const { stream, source } = await opened({ signal, maxReconnectAttempts: 0, polling: false });
+  assert.equal(listeners.size, 1);
+  source.cut();
+  assert.equal(stream.state, 'closed');
+  assert.equal(listeners.size, 0);
+});
+
 test('a cut link is told, waited for and resumed, and nothing comes twice', async () => {
   const { stream, source, heard } = await opened();
   source.send('progress', 'one', 'a-1');
