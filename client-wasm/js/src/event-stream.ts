@@ -419,14 +419,16 @@ export class EventStream<Events extends object = Record<string, string>> extends
 
   #message(type: string, text: string, lastEventId: string, origin: string): void {
     this.#payloadLength += text.length;
-    let data: unknown = text;
+    let event: Event;
     try {
-      data = this.#read ? this.#read(text, type) : text;
+      event = new PublishedEvent(type, this.#read ? this.#read(text, type) : text, lastEventId, origin);
     } catch (error) {
-      this.dispatchEvent(error as StreamErrorEvent);
-      return;
+      event = error as StreamErrorEvent;
     }
-    this.dispatchEvent(new PublishedEvent(type, data, lastEventId, origin));
+    // What looks at the data is the page's own, and may close the stream.
+    if (!this.#closed) {
+      this.dispatchEvent(event);
+    }
   }
 
   #changed(detail: StateDetail, status: number | null): void {
@@ -443,6 +445,9 @@ export class EventStream<Events extends object = Record<string, string>> extends
       this.#kept?.leave();
     }
     this.dispatchEvent(new StateEvent(detail));
+    if (this.#closed) {
+      return;
+    }
     // An EventSource tells each loss and its own giving up as an `error`; so do we, with the reason.
     if (reason === 'no-webassembly') {
       this.dispatchEvent(new StreamErrorEvent(reason, 'the WebAssembly cannot be loaded, and only with it can streams go by fetch'));

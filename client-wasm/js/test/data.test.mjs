@@ -21,6 +21,23 @@ async function opened(options) {
   return { stream, source, heard, errors };
 }
 
+test('a parser or a validator may close the stream, and nothing comes after that', async () => {
+  for (const throws of [false, true]) {
+    const { stream, source, heard, errors } = await opened({
+      validate: {
+        message: (data) => {
+          stream.close();
+          if (throws) throw new Error('no more of this');
+          return data;
+        },
+      },
+    });
+    source.send('message', 'one', 'a-1');
+    assert.equal(stream.state, 'closed');
+    assert.deepEqual([...heard, ...errors], []);
+  }
+});
+
 test('without a wish the data are the text', async () => {
   const { stream, source, heard } = await opened({});
   source.send('progress', '{"percent":7}', 'a-1');

@@ -352,6 +352,18 @@ test('nothing comes after close, not even from the listener that closed it', asy
   assert.deepEqual(heard, ['polling', 'one', 'closed']);
 });
 
+test('a listener that hears of a loss and closes is told no error of it', async () => {
+  const { stream, source } = await opened();
+  const heard = [];
+  stream.onstate = ({ state }) => {
+    heard.push(state);
+    stream.close();
+  };
+  stream.onerror = ({ code }) => heard.push(code);
+  source.cut();
+  assert.deepEqual(heard, ['waiting', 'closed']);
+});
+
 test('a listener may throw the switch and add listeners', async () => {
   const { stream, source } = await opened();
   const polling = state(stream, 'polling');
