@@ -83,6 +83,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
   /** `undefined` until the engine is loaded: what is asked of it before is remembered here. */
   #connection: Connection | undefined;
   #state: State = 'connecting';
+  #reason: StateDetail['reason'] = null;
   /** Set at once by `close()`, though the engine may only hear of it when the listener at work has returned. */
   #closed = false;
   #enabled: boolean;
@@ -218,7 +219,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
   [Symbol.asyncIterator](): AsyncGenerator<StreamEvent<Events>, void, void> {
     const { types, maxWaitingEvents = MOST_WAITING } = this.#options;
     const taken = types.length ? types : ['message'];
-    return iterate(this, taken, maxWaitingEvents) as AsyncGenerator<StreamEvent<Events>, void, void>;
+    return iterate(this, taken, maxWaitingEvents, () => this.#reason) as AsyncGenerator<StreamEvent<Events>, void, void>;
   }
 
   /** Adds a listener, and asks for events of that type from now on. The same as for any `EventTarget`. */
@@ -435,6 +436,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
     const { state, reason } = detail;
     const before = this.readyState;
     this.#state = state;
+    this.#reason = reason;
     if (state === 'open') {
       this.#alive();
     }

@@ -1,6 +1,6 @@
 /** Events for those who wait for them: one as a promise, many by `for await`. */
 
-import { GapEvent, type StateEvent, type ClosedReason } from './events.js';
+import { type ClosedReason, GapEvent, type StateDetail, type StateEvent } from './events.js';
 
 /** A stream, as far as it matters to those who wait. */
 interface Source extends EventTarget {
@@ -53,13 +53,14 @@ export function once(source: Source, type: string, signal: AbortSignal | undefin
 /**
  * The events of some types from now on, and the gaps between them. At most `most` wait to be taken: then the
  * oldest are dropped, which is told as a gap of its own.
+ *
+ * @param why - The reason of the stream's last state.
  */
-export async function* iterate(source: Source, types: Iterable<string>, most: number): AsyncGenerator<Event, void, void> {
+export async function* iterate(source: Source, types: Iterable<string>, most: number, why: () => StateDetail['reason']): AsyncGenerator<Event, void, void> {
   const waiting: Event[] = [];
   let place = source.lastEventId;
   let gap: GapEvent | undefined;
   let wake = () => {};
-  let closed: ClosedReason | undefined;
   const take = (event: Event) => {
     // Of a type that is also one of the stream's own, only what was published.
     if (event instanceof MessageEvent || event instanceof GapEvent) {
@@ -75,19 +76,17 @@ export async function* iterate(source: Source, types: Iterable<string>, most: nu
   for (const type of new Set([...types, 'gap'])) {
     source.addEventListener(type, take, { signal });
   }
-  onClosed(source, signal, (reason) => {
-    closed = reason;
-    wake();
-  });
+  onClosed(source, signal, () => wake());
   try {
     for (;;) {
       const next = gap ?? waiting.shift();
+      const reason = why();
       if (next) {
         gap = undefined;
         place = placeOf(next);
         yield next;
-      } else if (closed === 'gave-up' || closed === 'no-webassembly') {
-        throw new StreamClosedError(closed);
+      } else if (reason === 'gave-up' || reason === 'no-webassembly') {
+        throw new StreamClosedError(reason);
       } else if (source.readyState === CLOSED) {
         return;
       } else {

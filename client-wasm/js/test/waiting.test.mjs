@@ -168,6 +168,13 @@ test('a loop throws when the stream gave up, after what was waiting', async () =
   assert.deepEqual(await loop.next(), { value: undefined, done: true });
 });
 
+test('a loop over a stream that has given up already throws as well', async () => {
+  const { stream, source } = await opened({ maxReconnectAttempts: 0, polling: false });
+  source.cut();
+  assert.equal(stream.state, 'closed');
+  await assert.rejects(read(stream), { name: 'StreamClosedError', code: 'gave-up' });
+});
+
 test('two loops have each their own events, and one that is left leaves no listener behind', async () => {
   const { stream, source } = await opened({ types: 'progress' });
   const [one, both] = [read(stream, 1), read(stream, 2)];
