@@ -1,9 +1,9 @@
 /** The build for a script tag: one classic script with everything in it, and one global, `Heartwire`. */
 
-import { EventStream, init, version } from './index.js';
+import * as all from './index.js';
 
 declare global {
-  var Heartwire: { EventStream: typeof EventStream; init: typeof init; version: string };
+  var Heartwire: typeof all;
 }
 
-globalThis.Heartwire = { EventStream, init, version };
+globalThis.Heartwire = all;

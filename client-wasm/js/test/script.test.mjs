@@ -10,6 +10,7 @@ test('the script sets Heartwire, and brings its own WebAssembly', async () => {
   runInThisContext(await readFile(new URL('../dist/heartwire.script.js', import.meta.url), 'utf8'));
   const { EventStream, init, version } = globalThis.Heartwire;
   assert.equal(version, '0.1.0');
+  assert.deepEqual(Object.keys(globalThis.Heartwire).sort(), Object.keys(await import('../dist/heartwire.js')).sort(), 'all that the module has');
   await init();
   const stream = new EventStream('http://hub.test/events');
   const message = next(stream, 'message');
