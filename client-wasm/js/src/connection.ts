@@ -7,6 +7,7 @@
 
 import { driver } from './driver.js';
 import type { Connection, Engine, Sink } from './engine.js';
+import type { ClosedReason } from './events.js';
 import { Fare } from './life.js';
 import { load } from './load.js';
 import type { CheckedOptions } from './options.js';
@@ -99,19 +100,21 @@ export function connect(url: string, options: CheckedOptions, listener: Listener
     closing = true;
     if (connection) {
       connection.close();
-    } else if (!closed) {
-      sink.state('closed', 0, 0, 'by-page');
+    } else {
+      end('by-page');
     }
   };
 
-  const run = (failed: (failure: unknown) => void) => load().then((instance) => begin(driver(instance, broke)), failed);
+  const end = (reason: ClosedReason) => closed || sink.state('closed', 0, 0, reason);
+
+  const run = (failed: (failure: unknown) => void) => load(() => closed).then((instance) => instance && begin(driver(instance, broke)), failed);
 
   void run((failure) => {
     if (options.fetch) {
-      sink.state('closed', 0, 0, 'no-webassembly');
+      end('no-webassembly');
     } else {
       warn(failure);
-      void import('./pass-through.js').then(({ passThrough }) => begin(passThrough), () => sink.state('closed', 0, 0, 'no-webassembly'));
+      void import('./pass-through.js').then(({ passThrough }) => begin(passThrough), () => end('no-webassembly'));
     }
   });
 

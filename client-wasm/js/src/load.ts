@@ -29,10 +29,12 @@ const LONGEST_ROOM_WAIT_MS = 5_000;
 /**
  * An instance for one connection: what fails in there takes no other stream with it, and its memory goes when the
  * stream does.
+ *
+ * @param isOver - Whether nobody needs it any more. Then there is none.
  */
-export async function load(): Promise<Exports> {
+export async function load(isOver: () => boolean): Promise<Exports | undefined> {
   const module = await loadModule();
-  for (let wait = ROOM_WAIT_MS; ; wait *= 2) {
+  for (let wait = ROOM_WAIT_MS; !isOver(); wait *= 2) {
     try {
       return (await WebAssembly.instantiate(module)).exports as unknown as Exports;
     } catch (failure) {

@@ -135,3 +135,13 @@ test('nor is there anything without an EventSource', async () => {
   assert.equal((await next(stream, 'error')).code, 'no-webassembly');
   assert.equal(stream.state, 'closed');
 });
+
+test('a stream that is closed before that is known is closed once', async () => {
+  const stream = new EventStream(URL_OF_STREAM, { transport: 'fetch' });
+  const story = [];
+  stream.onstate = ({ state, reason }) => story.push(`${state} ${reason}`);
+  stream.close();
+  const later = new EventStream(URL_OF_STREAM, { transport: 'fetch' });
+  await state(later, 'closed');
+  assert.deepEqual(story, ['closed by-page']);
+});

@@ -109,6 +109,16 @@ test('a stream that is closed before the WebAssembly is ready never opens', asyn
   assert.equal(FakeEventSource.made.length, 0);
 });
 
+test('streams that are closed at once take none of the room for instances', async (t) => {
+  const instantiate = t.mock.method(WebAssembly, 'instantiate');
+  for (let i = 0; i < 3; i += 1) {
+    new EventStream(URL_OF_STREAM).close();
+  }
+  const { stream } = await opened();
+  assert.equal(instantiate.mock.callCount(), 1);
+  stream.close();
+});
+
 test('a signal closes it', async () => {
   const controller = new AbortController();
   const { stream, source } = await opened({ signal: controller.signal });
