@@ -1,7 +1,7 @@
 /** The options of a stream and their checks. Unknown names are refused, since a misspelt option would do nothing. */
 
 import type { Metrics } from './metrics.js';
-import type { Validator } from './types.js';
+import type { TypeOf, Validator } from './types.js';
 
 /**
  * How a stream behaves. All are optional; spans are in milliseconds. The defaults suit a page on the open internet.
@@ -15,7 +15,7 @@ export interface EventStreamOptions<Events extends object = Record<string, strin
    * The types of events that are taken from the stream from its begin, and that `for await` gives. Types with a
    * listener are taken in any case; what is of no such type is passed over. Default: `message` for `for await`, else none.
    */
-  types?: string | readonly string[] | undefined;
+  types?: NoInfer<TypeOf<Events>> | readonly NoInfer<TypeOf<Events>>[] | undefined;
   /**
    * What makes the data of an event out of their text: `'json'` or a function, which is also told the type. When
    * it throws, that is an `error` event with code `parse-failed` in the event's stead. Default: the data are the text.

@@ -24,6 +24,9 @@ typed.addEventListener('progress', ({ data, type }) => {
   same<typeof data, Progress>(true);
   same<typeof type, 'progress'>(true);
 });
+// @ts-expect-error There is no such type.
+new EventStream<{ progress: Progress }>('/events', { types: ['progres'] });
+new EventStream('/events', { types: ['whatever'] });
 typed.removeEventListener('progress', ({ data }) => data.percent);
 typed.addEventListener('message', ({ data }) => same<typeof data, string>(true));
 typed.addEventListener('heartbeat', ({ latency }) => latency.toFixed());
