@@ -191,7 +191,8 @@ export class EventStream<Events extends object = Record<string, string>> extends
   }
 
   /**
-   * The next event of a type.
+   * The next event of a type. For one after the other take the loop: events that come together are given before a
+   * promise goes on.
    *
    * @param type - As for {@link addEventListener}.
    * @param options - `signal` ends the waiting when it is aborted.
