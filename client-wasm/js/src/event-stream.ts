@@ -183,6 +183,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
       return;
     }
     this.#closed = true;
+    this.#end();
     if (this.#connection) {
       this.#connection.close();
     } else {
@@ -203,8 +204,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
     type: Type,
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<EventOf<Events, Type>> {
-    const { signal } = options ?? {};
-    return once(this, type, signal) as Promise<EventOf<Events, Type>>;
+    return once(this, type, options?.signal) as Promise<EventOf<Events, Type>>;
   }
 
   /**
@@ -436,16 +436,13 @@ export class EventStream<Events extends object = Record<string, string>> extends
   #changed(detail: StateDetail, status: number | null): void {
     const { state, reason } = detail;
     const before = this.readyState;
-    this.#state = state;
     this.#reason = reason;
+    this.#state = state;
     if (state === 'open') {
       this.#alive();
     }
     if (state === 'closed' && reason !== 'switched-off') {
-      this.#life.abort();
-      this.#options.signal?.removeEventListener('abort', this.#abort);
-      this.#kept?.keep(this.lastEventId);
-      this.#kept?.leave();
+      this.#end();
     }
     this.dispatchEvent(new StateEvent(detail));
     if (this.#closed) {
@@ -458,6 +455,16 @@ export class EventStream<Events extends object = Record<string, string>> extends
       this.dispatchEvent(new StreamErrorEvent(reason, '', status));
     } else if (before !== OPEN && this.readyState === OPEN) {
       this.dispatchEvent(new Event('open'));
+    }
+  }
+
+  /** Lets go of all that the stream has to do with. Once, since another one may have its place by then. */
+  #end(): void {
+    if (!this.#life.signal.aborted) {
+      this.#life.abort();
+      this.#options.signal?.removeEventListener('abort', this.#abort);
+      this.#kept?.keep(this.lastEventId);
+      this.#kept?.leave();
     }
   }
 

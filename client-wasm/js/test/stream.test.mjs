@@ -374,6 +374,27 @@ test('a listener that hears of a loss and closes is told no error of it', async 
   assert.deepEqual(heard, ['waiting', 'closed']);
 });
 
+test('a stream that takes the place of another from within its listener goes on after it', async (t) => {
+  const kept = new Map();
+  globalThis.sessionStorage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
+  t.after(() => delete globalThis.sessionStorage);
+  const { stream, source } = await opened({ persist: 'session' });
+  let next;
+  stream.onmessage = () => {
+    stream.close();
+    next = new EventStream(URL_OF_STREAM, { ...QUICK, persist: 'session' });
+  };
+  const again = made();
+  source.send('message', 'one', 'a-1');
+  assert.equal((await again).url.searchParams.get('last_event_id'), 'a-1');
+  stream.close();
+  assert.equal(next.state, 'connecting');
+  const another = new EventStream(URL_OF_STREAM, { persist: 'session' });
+  assert.equal(another.lastEventId, '', 'the place is taken');
+  another.close();
+  next.close();
+});
+
 test('a listener may throw the switch and add listeners', async () => {
   const { stream, source } = await opened();
   const polling = state(stream, 'polling');
