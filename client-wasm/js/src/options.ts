@@ -260,6 +260,8 @@ const RULES: { readonly [Name in keyof Required<EventStreamOptions>]: Rule } = {
   debug: flagOrFunction,
 };
 
+const refused = (name: string, must: string) => new TypeError(`heartwire: option "${name}" must ${must}`);
+
 /**
  * Checks the options.
  *
@@ -277,22 +279,22 @@ export function check<Events extends object>(options: EventStreamOptions<Events>
     }
     const { must, holds } = RULES[name as keyof EventStreamOptions];
     if (!holds(value)) {
-      throw new TypeError(`heartwire: option "${name}" must ${must}`);
+      throw refused(name, must);
     }
   }
   const { transport, headers, token, body, method = body === undefined ? 'GET' : 'POST', lastEventIdHeader } = options;
   const needsFetch = Boolean(headers || token || lastEventIdHeader) || body !== undefined || !isGet(method);
   if (needsFetch && transport === 'eventsource') {
-    throw new TypeError("heartwire: option \"transport\" must be 'fetch', which alone has headers, a token and a body");
+    throw refused('transport', "be 'fetch', which alone has headers, a token and a body");
   }
   if (body !== undefined && isGet(method)) {
-    throw new TypeError('heartwire: option "body" must not come with the method GET');
+    throw refused('body', 'not come with the method GET');
   }
   if (options.shared && (body !== undefined || !isGet(method))) {
-    throw new TypeError('heartwire: option "shared" must not come with a method or a body, whose answer is for one stream');
+    throw refused('shared', 'not come with a method or a body, whose answer is for one stream');
   }
   if (options.shared && (headers || token) && options.identity === undefined) {
-    throw new TypeError('heartwire: option "identity" must say whose headers or token a shared stream has');
+    throw refused('identity', 'say whose headers or token a shared stream has');
   }
   return {
     ...Object.fromEntries(given),
