@@ -351,6 +351,10 @@ export const driver =
           break;
         case Told.State: {
           const state = STATES[number(0)]!;
+          if (state === 'closed') {
+            // The machine has forgotten it.
+            health?.close();
+          }
           if (!closed || state === 'closed') {
             sink.state(state, number(1), number(2), (read() || undefined) as StateDetail['reason']);
           }

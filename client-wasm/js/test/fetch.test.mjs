@@ -523,6 +523,15 @@ test('closing while it connects abandons the request', async () => {
   assert.deepEqual(recorded.story, ['connecting', 'closed by-page']);
 });
 
+test('closing abandons the question after the health', async () => {
+  const hub = await server(({ path }, response) => path === '/events' && response.destroy());
+  const recorded = record(hub.url, { baseReconnectDelay: LATE, maxReconnectDelay: LATE });
+  const { path, gone } = await hub.request(2);
+  assert.equal(path, '/events/health');
+  recorded.stream.close();
+  await gone;
+});
+
 test('closing while the token is fetched sends nothing', async () => {
   const hub = await server(() => {});
   let give;
