@@ -47,13 +47,18 @@ export function useEventStream<Events extends object = Record<string, string>>(
       stream = undefined;
       if (address) {
         const opened = new EventStream<Events>(address, typeof options === 'function' ? options() : options);
-        const show = () => link.set({ stream: opened, state: opened.state });
+        stream = opened;
+        const show = () => {
+          // Closed from within its own listener, a stream says so when the next one is there already.
+          if (!stream || stream === opened) {
+            link.set({ stream: opened, state: opened.state });
+          }
+        };
         opened.addEventListener('state', show);
         show();
         for (const [type, listener] of Object.entries(listeners)) {
           opened.addEventListener(type as 'open', listener as () => void);
         }
-        stream = opened;
       }
     };
     const store = url as Readable<string> | undefined;

@@ -84,6 +84,18 @@ test('a store of addresses opens a stream for each, and null is none', async () 
   assert.equal(FakeEventSource.made.length, 2, 'closed before it opened');
 });
 
+test('an address that is set by a listener has its stream shown at once, and not the end of the one before', async () => {
+  const url = writable('/events');
+  const { target, component, source } = await mounted({ url, listeners: { done: () => url.set('/others') } });
+  source.greet();
+  const making = made();
+  source.send('done', '', 'a-1');
+  flushSync();
+  assert.equal(target.textContent, 'connecting http://hub.test/others');
+  await making;
+  await unmount(component);
+});
+
 test('a server renders it, and opens nothing', async () => {
   delete globalThis.document;
   const { Show, render } = await built('server', "export { render } from 'svelte/server';");
