@@ -1,6 +1,7 @@
 //! One reading of the hub's memory for all readers that stand at the same place.
 //!
-//! It is good for one pass over the readers of a group: an event that comes meanwhile rings again.
+//! It is good for one pass over the readers of a group: an event that comes meanwhile rings again. Groups are
+//! known by their numbers, so it must be forgotten before a number goes to another group.
 
 use super::group::{Form, Group};
 use crate::stream::{Next, Packing, StreamPlace, script};

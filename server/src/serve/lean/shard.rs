@@ -388,6 +388,10 @@ impl Shard {
         if let Some(moved) = self.groups.leave(line.group, line.seat) {
             self.lines[moved as usize].seat = line.seat;
         }
+        if self.groups.rung(line.group as usize).is_none() {
+            // Its number may be another group's next, whose readers must get nothing that was read for this one.
+            self.memo.forget();
+        }
         self.doorbell.line_ended();
     }
 }
@@ -405,5 +409,50 @@ impl Drop for Shard {
     /// Also when it panics: whoever hands in a stream then must not wait for ever.
     fn drop(&mut self) {
         self.doorbell.lock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coding::Coding;
+    use crate::stream::Packing;
+    use crate::stream_permits::Holder;
+    use crate::subscription::Resume;
+    use crate::{EventType, Topic};
+    use axum::body::Body;
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+
+    /// A reader of all that there was of one topic, and the client at its other end.
+    fn arrival(hub: &Hub, topic: &Topic) -> (Arrival, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let subscription = hub.subscribe(std::slice::from_ref(topic), Resume::After(hub.cursor(0)));
+        let permit = hub.stream_permit(&Holder::default()).unwrap();
+        let stream = Box::new(EventStream::new(subscription, Packing::Plain, permit, None));
+        (Arrival { socket, head: Vec::new(), coding: Coding::Identity, stream, body: Body::empty() }, client)
+    }
+
+    #[tokio::test]
+    async fn a_reader_gets_nothing_that_was_read_for_a_group_which_had_the_same_number() {
+        let hub = Hub::default();
+        let [ours, theirs] = ["ours", "theirs"].map(|name| Topic::parse(name).unwrap());
+        for topic in [&ours, &theirs] {
+            hub.publish(topic, &EventType::default(), &format!("of {topic}")).await.unwrap();
+        }
+        let mut shard = Shard::new().unwrap();
+        // All in one pass: one reader comes and goes, and the next one stands at the same place.
+        let (first, _client) = arrival(&hub, &theirs);
+        shard.admit(first);
+        shard.hang_up(0);
+        let (second, mut client) = arrival(&hub, &ours);
+        shard.admit(second);
+        drop(shard);
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        assert!(text.contains("data: of ours\n") && !text.contains("of theirs"), "{text}");
     }
 }
