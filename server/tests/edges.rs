@@ -216,14 +216,16 @@ fn the_binary_speaks_tls_and_our_own_commands_trust_an_authority_that_they_are_t
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_is_refused_at_the_start_in_one_sentence() {
+fn a_certificate_that_cannot_be_used_is_refused_in_one_sentence_before_anything_starts() {
     let certificates = Certificates::new();
     let check = |cert: &std::path::Path, key: &std::path::Path, expected: &str| {
-        let output = run(&["serve", "--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()]);
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success() && output.stdout.is_empty());
-        assert!(stderr.contains(expected) && stderr.lines().count() == 1, "{stderr}");
-        assert!(stderr.contains("tls_cert from the flag --tls-cert"), "{stderr}");
+        for command in ["config", "serve"] {
+            let output = run(&[command, "--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()]);
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success() && output.stdout.is_empty(), "{command}");
+            assert!(stderr.contains(expected) && stderr.lines().count() == 1, "{stderr}");
+            assert!(stderr.contains("tls_cert from the flag --tls-cert"), "{stderr}");
+        }
     };
     let (cert, key) = (certificates.cert(), certificates.key());
     check(&certificates.path("no.pem"), &key, "no.pem cannot be read");

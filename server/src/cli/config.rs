@@ -17,6 +17,8 @@ pub(super) struct ConfigArgs {
 
 pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
     let effective = Effective::load(&args.settings, std::env::vars_os())?;
+    // What `serve` would refuse is not in force.
+    effective.tls()?;
     let printed = std::io::stdout().write_all(effective.to_toml().as_bytes());
     printed.map_err(|err| Failure::new("cannot print the configuration", &err))
 }

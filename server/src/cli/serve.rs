@@ -11,7 +11,7 @@ use crate::rate_limit::{self, RateLimit};
 use crate::routes::{admin_router, bare_router, metrics_router, not_found, watch_router};
 use crate::serve::guard::{self, Guard};
 use crate::soft_refusal;
-use crate::{Hub, Shutdown, Tls};
+use crate::{Hub, Shutdown};
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use clap::Args;
@@ -38,7 +38,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let config = effective.config();
     let _traces = log::begin(config)?;
 
-    let tls = tls(&effective)?;
+    let tls = effective.tls()?;
     let hub = Hub::new(config.hub.clone())?;
     let auth = authenticator(config)?;
     // Before the ready line, so that whoever waits for it can stop the server from then on.
@@ -66,17 +66,6 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// The certificate, if there is to be TLS.
-fn tls(effective: &Effective) -> Result<Option<Tls>, Failure> {
-    let edges = &effective.config().edges;
-    let (Some(cert), Some(key)) = (&edges.tls_cert, &edges.tls_key) else { return Ok(None) };
-    let tls = Tls::read(cert, key).map_err(|err| {
-        let (cert, key) = (effective.origin("tls_cert"), effective.origin("tls_key"));
-        Failure::of(format!("{err} (tls_cert from {cert}; tls_key from {key})"))
-    })?;
-    Ok(Some(tls))
 }
 
 /// `None`: access is open.

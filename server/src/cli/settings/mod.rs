@@ -15,6 +15,7 @@ pub(super) use layer::TOKEN_VARIABLE;
 pub(super) use value::Seconds;
 
 use super::{Failure, machine};
+use crate::Tls;
 use crate::auth::check_keys;
 use crate::config::{ConfigError, Machine, Preset, ServeConfig};
 use clap::error::ErrorKind;
@@ -147,8 +148,21 @@ impl Effective {
         &self.0.config
     }
 
+    /// The certificate, if there is to be TLS.
+    // Read apart from the rest: one that has run out since must not keep a running server from what SIGHUP
+    // tells it.
+    pub(super) fn tls(&self) -> Result<Option<Tls>, Failure> {
+        let edges = &self.config().edges;
+        let (Some(cert), Some(key)) = (&edges.tls_cert, &edges.tls_key) else { return Ok(None) };
+        let tls = Tls::read(cert, key).map_err(|err| {
+            let (cert, key) = (self.origin("tls_cert"), self.origin("tls_key"));
+            Failure::of(format!("{err} (tls_cert from {cert}; tls_key from {key})"))
+        })?;
+        Ok(Some(tls))
+    }
+
     /// Where the value of a setting came from.
-    pub(super) fn origin(&self, name: &str) -> &str {
+    fn origin(&self, name: &str) -> &str {
         self.0.origin(name)
     }
 
