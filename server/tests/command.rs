@@ -61,6 +61,22 @@ fn a_client_that_never_finishes_its_head_is_cut() {
 }
 
 #[test]
+fn a_refusal_reaches_a_client_that_writes_all_of_its_request_before_it_reads() {
+    let server = Server::start(&[]);
+    let body = vec![b'x'; 4 * 1024 * 1024];
+    // It was a matter of luck before.
+    for _ in 0..20 {
+        let mut client = server.send(&format!(
+            "POST /events?topic=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        ));
+        client.get_mut().write_all(&body).unwrap();
+        read_until(&mut client, "HTTP/1.1 413");
+        read_until(&mut client, "body-too-large");
+    }
+}
+
+#[test]
 fn pages_of_other_origins_are_kept_out() {
     let server = Server::start(&[]);
     let mut answer = server.send("GET /events/health HTTP/1.1\r\nHost: evil.example\r\n\r\n");

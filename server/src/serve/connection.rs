@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -33,6 +33,10 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES: u32 = 16 * 1024;
 
+/// How long a client that was given its last answer may go on talking, and be silent meanwhile.
+const LINGER_TIME: Duration = Duration::from_secs(5);
+const LINGER_SILENCE: Duration = Duration::from_millis(500);
+
 /// What every HTTP/2 connection begins with.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const PREFACE_PAUSE: Duration = Duration::from_millis(10);
@@ -49,7 +53,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Socket for S {}
 
 /// How hyper's part of a connection ended.
 enum Left<S> {
-    Ended(hyper::Result<()>),
+    Ended(hyper::Result<()>, S),
     TakenOver(Handover, S),
 }
 
@@ -70,7 +74,7 @@ pub(super) async fn run(
         Ok(Ok(false)) => {
             let aside = lane.is_open().then(Aside::default);
             match http1((socket, peer), router, aside, stopped).await {
-                Left::Ended(ended) => tell(ended),
+                Left::Ended(ended, socket) => close(ended, socket).await,
                 Left::TakenOver(handover, socket) => hand_in(handover, socket, &lane),
             }
         }
@@ -97,8 +101,8 @@ pub(super) async fn run_tls(
     match accepted {
         Ok(Ok((stream, true))) => tell(http2((stream, peer), router, stopped).await),
         Ok(Ok((stream, false))) => {
-            if let Left::Ended(ended) = http1((stream, peer), router, None, stopped).await {
-                tell(ended);
+            if let Left::Ended(ended, stream) = http1((stream, peer), router, None, stopped).await {
+                close(ended, stream).await;
             }
         }
         // Among others, whoever speaks plain HTTP here, or does not trust the certificate.
@@ -112,6 +116,22 @@ fn tell(ended: hyper::Result<()>) {
         // Clients leave in every way there is: no news for anyone but a debugger.
         tracing::debug!(%err, "a connection ended");
     }
+}
+
+/// Closes a connection of HTTP/1. Its client may still be sending a request that was refused before its end; a
+/// socket that is closed with unread bytes in it is reset, which can take the refusal along or keep the client from
+/// reading it. So whatever comes is thrown away until the client has closed as well.
+async fn close(ended: hyper::Result<()>, mut socket: impl Socket) {
+    tell(ended);
+    let linger = async {
+        // Where all went well hyper has done so, behind the last byte of its answer.
+        socket.shutdown().await?;
+        let mut unread = vec![0; 16 * 1024];
+        while timeout(LINGER_SILENCE, socket.read(&mut unread)).await?? > 0 {}
+        io::Result::Ok(())
+    };
+    // It has had its answer or its time.
+    let _ = timeout(LINGER_TIME, linger).await;
 }
 
 /// Waits for the first bytes, and leaves them where they are.
@@ -179,10 +199,12 @@ async fn http1<S: Socket>(
         let handover = aside.as_ref().and_then(|aside| aside.lock().take());
         handover.map_or(Poll::Pending, |handover| Poll::Ready(Ok(handover)))
     });
-    match left.await {
-        Err(ended) => Left::Ended(ended),
-        // What hyper has read behind the request goes with its buffers: it is no business of a stream.
-        Ok(handover) => Left::TakenOver(handover, connection.into_parts().io.into_inner()),
+    let left = left.await;
+    // What hyper has read behind the request goes with its buffers: it is no business of a stream.
+    let socket = connection.into_parts().io.into_inner();
+    match left {
+        Err(ended) => Left::Ended(ended, socket),
+        Ok(handover) => Left::TakenOver(handover, socket),
     }
 }
 
