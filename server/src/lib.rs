@@ -20,6 +20,8 @@
 
 pub mod auth;
 mod bell;
+#[cfg(feature = "client")]
+mod causes;
 mod client_address;
 mod coding;
 mod config;

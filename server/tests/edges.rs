@@ -205,6 +205,13 @@ fn the_binary_speaks_tls_and_our_own_commands_trust_an_authority_that_they_are_t
     let stderr = String::from_utf8(untrusted.stderr).unwrap();
     assert!(!untrusted.status.success() && stderr.lines().count() == 1, "{stderr}");
 
+    let mut untrusting = heartwire(&["tail", url, "--topic", "a"]).stderr(Stdio::piped()).spawn().unwrap();
+    // It goes on trying, since a certificate may be renewed.
+    let told = read_until(&mut BufReader::new(untrusting.stderr.take().unwrap()), "waiting");
+    assert!(told.contains("invalid peer certificate"), "{told}");
+    untrusting.kill().unwrap();
+    untrusting.wait().unwrap();
+
     let arguments = ["tail", url, "--topic", "a", "--from", "earliest", "--ca", &ca];
     let mut tail = heartwire(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let first = BufReader::new(tail.stdout.take().unwrap()).lines().next().unwrap().unwrap();

@@ -1,5 +1,6 @@
 //! What a command says when it fails.
 
+use crate::causes;
 use crate::config::ConfigError;
 use std::fmt;
 
@@ -13,16 +14,9 @@ impl Failure {
         Self(sentence.into())
     }
 
-    /// What could not be done, and the cause.
+    /// What could not be done, and its causes.
     pub(crate) fn new(what: &str, cause: &dyn std::error::Error) -> Self {
-        let mut sentence = format!("{what}: {cause}");
-        // An HTTP client's first cause says as much as "error sending request".
-        let mut deeper = cause.source();
-        while let Some(cause) = deeper {
-            sentence.push_str(&format!(": {cause}"));
-            deeper = cause.source();
-        }
-        Self(sentence)
+        Self(format!("{what}: {}", causes::told(cause)))
     }
 }
 

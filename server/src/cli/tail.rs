@@ -127,6 +127,7 @@ async fn tail(mut subscriber: Subscriber, json: bool) -> Result<(), Failure> {
                 }
                 say(&sentence);
             }
+            Update::Unreachable { why } => say(&in_one_line(&format!("{}: {why}", subscriber.url()))),
             Update::Notice(Notice::Gap(gap)) => {
                 let from = gap.from.as_deref().unwrap_or("an unknown point");
                 say(&format!("gap: events between {from} and {} are gone ({})", gap.to, gap.reason.as_str()));

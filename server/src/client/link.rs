@@ -1,6 +1,7 @@
 //! The requests of a subscriber, each a task that tells what it hears.
 
 use super::ReceivedEvent;
+use crate::causes;
 use heartwire_protocol::Decoder;
 use heartwire_protocol::answer::{HealthAnswer, PollAnswer, RefusalAnswer};
 use heartwire_protocol::connection::Link;
@@ -42,6 +43,10 @@ pub(super) enum Happening {
         id: String,
         control: Control,
     },
+    /// The request did not get to anything that answers HTTP.
+    Unreachable {
+        why: String,
+    },
     Refused {
         status: StatusCode,
         answer: RefusalAnswer,
@@ -63,7 +68,10 @@ pub(super) enum Happening {
 /// A stream, from the request to its end.
 pub(super) async fn stream(http: Client, url: Url, link: Link, hear: mpsc::Sender<Heard>) {
     let happening = match http.get(url).header(ACCEPT, STREAM_OR_REFUSAL).send().await {
-        Err(_) => Happening::Lost { status: None, retry_after: None },
+        Err(err) => {
+            hear_failure(err, link, &hear).await;
+            Happening::Lost { status: None, retry_after: None }
+        }
         Ok(response) if !is_stream(&response) => {
             let (status, retry_after) = (response.status().as_u16(), retry_after(&response));
             hear_refusal(response, link, &hear).await;
@@ -125,7 +133,10 @@ pub(super) async fn poll(http: Client, url: Url, link: Link, hear: mpsc::Sender<
             hear_refusal(response, link, &hear).await;
             Happening::PollFailed { retry_after }
         }
-        Err(_) => Happening::PollFailed { retry_after: None },
+        Err(err) => {
+            hear_failure(err, link, &hear).await;
+            Happening::PollFailed { retry_after: None }
+        }
     };
     let _ = hear.send(Heard { link, happening }).await;
 }
@@ -139,6 +150,13 @@ pub(super) async fn health(http: Client, url: Url, link: Link, hear: mpsc::Sende
         _ => None,
     };
     let _ = hear.send(Heard { link, happening: Happening::Health { enabled } }).await;
+}
+
+/// Tells why there is no answer. That the stream or the poll is over is for the caller to tell.
+async fn hear_failure(err: reqwest::Error, link: Link, hear: &mpsc::Sender<Heard>) {
+    // The URL is told by whoever asked, and may hold a ticket.
+    let why = causes::told(&err.without_url());
+    let _ = hear.send(Heard { link, happening: Happening::Unreachable { why } }).await;
 }
 
 /// Tells why the server refuses, where it says so in our JSON. That the stream or the poll is over is

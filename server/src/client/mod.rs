@@ -53,6 +53,12 @@ pub enum Update {
         /// One helpful sentence, as the server wrote it: it may hold any characters.
         detail: String,
     },
+    /// There is no answer to a stream or a poll: nobody listens there, its certificate is not trusted, or it speaks
+    /// no HTTP. The same is not told again in a row. The subscriber tries on as ever.
+    Unreachable {
+        /// What went wrong, with its causes.
+        why: String,
+    },
     /// News about the link: its state, gaps, heartbeats.
     Notice(Notice),
 }
@@ -109,8 +115,9 @@ pub struct Subscriber {
     hear: mpsc::Sender<Heard>,
     heard: mpsc::Receiver<Heard>,
     updates: VecDeque<Update>,
-    /// The code of the last refusal, until a stream opens or a poll is answered.
-    last_refusal: Option<String>,
+    /// The last thing that was told to be in the way, until a stream opens or a poll is answered: the code of a
+    /// refusal, or why there is no answer.
+    last_trouble: Option<String>,
 }
 
 impl Subscriber {
@@ -155,7 +162,7 @@ impl Subscriber {
             hear,
             heard,
             updates: VecDeque::new(),
-            last_refusal: None,
+            last_trouble: None,
         })
     }
 
@@ -202,7 +209,7 @@ impl Subscriber {
     fn hear(&mut self, Heard { link, happening }: Heard) {
         match happening {
             Happening::Opened => {
-                self.last_refusal = None;
+                self.last_trouble = None;
                 self.handle(Input::Opened { link }, None);
             }
             Happening::Heard => self.handle(Input::Heard { link }, None),
@@ -216,9 +223,17 @@ impl Subscriber {
             Happening::Control { id, control } => self.handle(Input::Control { link, id: &id, control }, None),
             Happening::Refused { status, answer, retry_after } => {
                 let reason = answer.closing_reason();
-                self.hear_refusal(link, status.as_u16(), answer);
+                let RefusalAnswer { detail, code } = answer;
+                if self.is_new_trouble(link, &code) {
+                    self.updates.push_back(Update::Refused { status: status.as_u16(), code, detail });
+                }
                 if let Some(reason) = reason {
                     self.handle(Input::Refused { link, reason, retry_after }, None);
+                }
+            }
+            Happening::Unreachable { why } => {
+                if self.is_new_trouble(link, &why) {
+                    self.updates.push_back(Update::Unreachable { why });
                 }
             }
             Happening::Lost { status, retry_after } => self.handle(Input::Lost { link, status, retry_after }, None),
@@ -229,16 +244,17 @@ impl Subscriber {
         }
     }
 
-    fn hear_refusal(&mut self, link: Link, status: u16, RefusalAnswer { detail, code }: RefusalAnswer) {
-        // A link that the machine has closed has nothing more to say.
-        if self.running.contains_key(&link) && self.last_refusal.as_ref() != Some(&code) {
-            self.last_refusal = Some(code.clone());
-            self.updates.push_back(Update::Refused { status, code, detail });
+    /// Whether trouble is worth a word. A link that the machine has closed has nothing more to say.
+    fn is_new_trouble(&mut self, link: Link, trouble: &str) -> bool {
+        let is_new = self.running.contains_key(&link) && self.last_trouble.as_deref() != Some(trouble);
+        if is_new {
+            self.last_trouble = Some(trouble.to_owned());
         }
+        is_new
     }
 
     fn hear_poll(&mut self, link: Link, answer: PollAnswer) {
-        self.last_refusal = None;
+        self.last_trouble = None;
         if let Some(gap) = answer.gap {
             let id = gap.to.clone();
             self.handle(Input::Control { link, id: &id, control: Control::Gap(gap) }, None);
@@ -311,6 +327,7 @@ mod tests {
         let mut subscriber =
             subscriber("127.0.0.1:1", Settings { connect_timeout: Duration::MAX, ..Settings::default() });
         assert!(matches!(subscriber.next().await, Some(Update::Notice(Notice::State(State::Connecting { .. })))));
+        assert!(matches!(subscriber.next().await, Some(Update::Unreachable { .. })));
         assert!(matches!(subscriber.next().await, Some(Update::Notice(Notice::State(State::Waiting { .. })))));
     }
 
