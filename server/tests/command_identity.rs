@@ -157,6 +157,23 @@ fn a_key_is_shown_once_and_its_lines_let_its_program_in() {
 }
 
 #[test]
+fn keys_can_be_added_to_a_configuration_that_was_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.toml");
+    let file = path.to_str().unwrap();
+    std::fs::write(&path, "[[topic_rules]]\npattern = 'a'\nslow_readers = 'skip'\n").unwrap();
+    for name in ["billing", "jobs"] {
+        let key = heartwire(&["key", "--name", name, "--publish", "a"]).output().unwrap();
+        let shown = out(heartwire(&["config", "--config", file]).output().unwrap());
+        std::fs::write(&path, format!("{shown}\n{}\n", out(key))).unwrap();
+    }
+    let shown = out(heartwire(&["config", "--config", file]).output().unwrap());
+    for (line, n_times) in [("[[api_keys]]", 2), ("[[topic_rules]]", 1), ("slow_readers = \"skip\"", 1)] {
+        assert_eq!(shown.lines().filter(|shown| *shown == line).count(), n_times, "{line} in {shown}");
+    }
+}
+
+#[test]
 fn the_switch_is_an_admins_also_beyond_this_machine() {
     let server = Server::start_on("0.0.0.0:0", &[]);
     let port = server.url.trim_end_matches('/').rsplit(':').next().unwrap().to_owned();

@@ -129,11 +129,15 @@ impl<C> Reader<C> {
             }
             let origin = format!("the environment variable {variable}");
             let setting = self.settings.iter().find(|setting| setting.name.to_uppercase() == given);
-            // A list of tables fits no variable, so its name is none.
-            let Some(name) = setting.map(|setting| setting.name).filter(|name| !self.is_file_only(name)) else {
+            let Some(name) = setting.map(|setting| setting.name) else {
                 let nearest = self.nearest(&given.to_lowercase());
                 return Err(unknown(&origin, nearest.map(|name| ENVIRONMENT_PREFIX.to_owned() + &name.to_uppercase())));
             };
+            if self.is_file_only(name) {
+                return Err(Failure::of(format!(
+                    "{origin} is not a setting: {name} is a list of tables, for the file alone"
+                )));
+            }
             self.add_variable(&mut layer, name, &variable, value)?;
         }
         Ok(layer)
@@ -393,7 +397,7 @@ mod tests {
         check("[[rules]]\npattern = 'a'", "missing configuration field \"count\"");
         check("[[rules]]\npattern = 'a'\ncount = 1\ncolour = 1", "colour");
         let refusal = reader().environment(variables(&[("HEARTWIRE_RULES", "x")])).unwrap_err().to_string();
-        assert!(refusal.contains("HEARTWIRE_RULES is not a setting"), "{refusal}");
+        assert!(refusal.ends_with("HEARTWIRE_RULES is not a setting: rules is a list of tables, for the file alone"));
     }
 
     #[test]

@@ -32,13 +32,15 @@ fn bare(value: &toml::Value) -> String {
     }
 }
 
-/// A configuration as a file that says where each value came from.
+/// A configuration as a file that says where each value came from. Lists of tables stand at its end, where more
+/// tables can be added by hand or by `heartwire key`.
 pub(super) fn file(merged: &Merged<ServeConfig>) -> String {
     file_of(&SETTINGS, &mut merged.config.clone(), |name| merged.origin(name))
 }
 
 fn file_of<'a, C>(settings: &[Setting<C>], config: &mut C, origin: impl Fn(&str) -> &'a str) -> String {
     let mut out = String::from("# The configuration of `heartwire serve`, and where each value came from.\n");
+    let mut tables = String::new();
     for_each_heading(settings, |heading, settings| {
         push(&mut out, format_args!("\n# {heading}\n"));
         for setting in settings {
@@ -48,12 +50,21 @@ fn file_of<'a, C>(settings: &[Setting<C>], config: &mut C, origin: impl Fn(&str)
             let field = (setting.field)(config);
             if field.is_secret() {
                 push(&mut out, format_args!("# {name} is not shown  # {origin}\n"));
-            } else {
-                push(&mut out, format_args!("{name} = {}  # {origin}\n", field.get()));
+                continue;
+            }
+            match field.get() {
+                toml::Value::Array(elements) if field.is_file_only() && elements.is_empty() => {
+                    push(&mut out, format_args!("# {name} has none  # {origin}\n"));
+                }
+                value if field.is_file_only() => {
+                    push(&mut out, format_args!("# {name} has those at the end of this file  # {origin}\n"));
+                    push(&mut tables, format_args!("\n{}", toml::Table::from_iter([(name.to_owned(), value)])));
+                }
+                value => push(&mut out, format_args!("{name} = {value}  # {origin}\n")),
             }
         }
     });
-    out
+    out + &tables
 }
 
 fn for_each_heading<C>(settings: &[Setting<C>], mut tell: impl FnMut(&str, &[Setting<C>])) {
