@@ -26,7 +26,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 /// The pace at which a draining hub lets streams go: 200 a second, or faster where that would take
 /// longer than the drain window.
 const DRAIN_PACE: Duration = Duration::from_millis(5);
-/// So many events are given up under one hold of the lock, so that readers get their turn.
+/// So many events are given up, and topics dropped, under one hold of the lock, so that readers get their turn.
 const CLEANUP_STEP: usize = 1_000;
 
 /// A hub. Clones are handles to the same one.
@@ -439,7 +439,9 @@ async fn clean_up(recent: Weak<Recent>, interval: Duration) {
         while recent.topics.write().evict_expired(now, CLEANUP_STEP) {
             tokio::task::yield_now().await;
         }
-        recent.topics.write().drop_idle(now);
+        while recent.topics.write().drop_idle(now, CLEANUP_STEP) {
+            tokio::task::yield_now().await;
+        }
         // What went has made room, so that the next time is told of again.
         let history_bytes = recent.topics.read().cost_bytes();
         recent.memory.watch(history_bytes);

@@ -361,18 +361,24 @@ impl Topics {
         true
     }
 
-    /// Drops the topics that nobody used for their time, with what they still hold.
-    pub(crate) fn drop_idle(&mut self, now: Instant) {
-        let Some(topic_ttl) = self.bounds.topic_ttl else { return };
+    /// Drops topics that nobody used for their time, with what they still hold: at most `n_most` topics, and as
+    /// many events. Returns whether there may be more.
+    pub(crate) fn drop_idle(&mut self, now: Instant, n_most: usize) -> bool {
+        let Some(topic_ttl) = self.bounds.topic_ttl else { return false };
         let idle = |slot: &Slot| slot.n_readers == 0 && now.duration_since(slot.used_at) >= topic_ttl;
         let keys: Vec<TopicKey> =
-            self.slots.iter().filter(|(_, slot)| idle(slot)).map(|(key, _)| TopicKey(key)).collect();
-        for key in keys {
-            while self.slots.contains(key.0) && self.slots[key.0].log.len() > 0 {
-                self.evict_oldest(key);
+            self.slots.iter().filter(|(_, slot)| idle(slot)).map(|(key, _)| TopicKey(key)).take(n_most).collect();
+        let last_eviction = self.n_evictions + n_most as u64;
+        for key in &keys {
+            while self.slots[key.0].log.len() > 0 {
+                if self.n_evictions == last_eviction {
+                    return true;
+                }
+                self.evict_oldest(*key);
             }
-            self.drop_if_useless(key);
+            self.drop_if_useless(*key);
         }
+        keys.len() == n_most
     }
 
     fn find_or_add(&mut self, topic: &Topic, now: Instant) -> TopicKey {
@@ -499,7 +505,7 @@ pub(crate) mod tests {
                         published.push((sequence, name));
                     }
                     6 => while topics.evict_expired(now, 2) {},
-                    7 => topics.drop_idle(now),
+                    7 => while topics.drop_idle(now, 2) {},
                     _ => {
                         let n_topics = 1 + numbers.below(4) as usize;
                         let names = &NAMES[..n_topics];
@@ -603,6 +609,32 @@ pub(crate) mod tests {
         let keys = [topics.enter(&Topic::parse("a").unwrap(), now)];
         let Reading::Batch { entries, .. } = topics.read(&keys, at(0), ALL) else { panic!("nothing is lost") };
         assert_eq!(entries.len(), 2);
+    }
+
+    #[test]
+    fn idle_topics_are_dropped_in_steps() {
+        let now = Instant::now();
+        let topic_ttl = Duration::from_secs(8);
+        let mut topics = new_topics(Bounds {
+            events_per_topic: 10,
+            bytes_per_topic: 1 << 20,
+            bytes_total: 1 << 20,
+            event_ttl: None,
+            topic_ttl: Some(topic_ttl),
+        });
+        for sequence in 1..=28 {
+            topics.append(entry(sequence, NAMES[sequence as usize % 4], "x", now), now);
+        }
+        let later = now + topic_ttl;
+        let (mut n_steps, mut goes_on) = (0, true);
+        while goes_on {
+            let (n_topics, n_evictions) = (topics.len(), topics.n_evictions());
+            goes_on = topics.drop_idle(later, 5);
+            assert!(n_topics - topics.len() <= 5 && topics.n_evictions() - n_evictions <= 5);
+            check_bookkeeping(&topics);
+            n_steps += 1;
+        }
+        assert_eq!((topics.len(), topics.n_evictions(), n_steps), (0, 28, 6));
     }
 
     #[test]
