@@ -164,6 +164,7 @@ fn a_wrong_start_is_refused_in_one_sentence() {
     check(&["tail", "ftp://127.0.0.1/", "--topic", "a"], "only http and https URLs are known");
     check(&["tail", "https://127.0.0.1/", "--topic", "a", "--ca", "/no/such.pem"], "/no/such.pem cannot be read");
     check(&["publish", "--topic", "$a", "x"], "keeps for itself");
+    check(&["key", "--name", "", "--publish", "a"], "a value is required for '--name <NAME>'");
     check(&["publish", "--topic", "a", "--url", "http://127.0.0.1:1/", "x"], "cannot be reached");
     let mut misspelt = heartwire(&["serve"]);
     let output = misspelt.env("HEARTWIRE_EVENT_TLL", "5").output().unwrap();

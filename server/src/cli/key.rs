@@ -6,6 +6,7 @@ use super::settings::lines_of_key;
 use crate::auth::mint;
 use crate::config::ApiKey;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use std::io::Write;
 
 /// Make a key for a program, which sends it like a token.
@@ -15,7 +16,7 @@ use std::io::Write;
 #[derive(Debug, Args)]
 pub(super) struct KeyArgs {
     /// What the program is called; no two keys may be called the same
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     name: String,
     #[command(flatten)]
     rights: RightsArgs,
