@@ -56,7 +56,8 @@ pub(super) async fn log(request: Request, next: Next) -> Response {
 /// little else. Refusals are worth one, and what is wrong with the server a warning.
 fn tell(response: &Response, client: Option<ClientAddress>, began_at: Instant) {
     let status = response.status();
-    let took_ms = began_at.elapsed().as_secs_f64() * 1e3;
+    // To a microsecond: a log needs no more digits.
+    let took_ms = (began_at.elapsed().as_secs_f64() * 1e6).round() / 1e3;
     let code = response.extensions().get::<Refusal>().map(|refusal| refusal.code());
     let client = client.map(|ClientAddress(address)| address.to_string());
     let status_code = status.as_u16();

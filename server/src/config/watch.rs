@@ -69,8 +69,9 @@ pub struct LogConfig {
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a list of these with targets. So
     /// `info,heartwire::access=debug` has a line for every request. Default: info.
     pub log_level: LogLevel,
-    /// Where traces are sent: a collector that takes OTLP over HTTP. `http://127.0.0.1:4318`, say. Each request is a span, and joins the trace that its `traceparent` names. Only
-    /// in a build with the cargo feature `otlp`. Default: off.
+    /// Where traces are sent: a collector that takes OTLP over HTTP. `http://127.0.0.1:4318`, say. Each request
+    /// is a span, and joins the trace that its `traceparent` names. Only in a build with the cargo feature
+    /// `otlp`. Default: off.
     pub otlp_endpoint: Option<OtlpEndpoint>,
 }
 
