@@ -371,18 +371,19 @@ export const driver =
     const giveSlices = () => {
       const text = (batch ??= read());
       const end = number(0) * N_NUMBERS;
-      let part = (i: number) => text.slice(places()[i], places()[i + 1]);
+      let cut = (from: number, to: number) => text.slice(from, to);
       if (text.includes(REPLACEMENT)) {
         // What is not UTF-8 may stand for any number of bytes.
-        part = (i) => read(places()[i], places()[i + 1]);
+        cut = read;
       } else if (text.length < instance.text_bytes()) {
         instance.count_units();
       }
       for (let i = 0; i < end && !closed && !broken; i += N_NUMBERS) {
-        if (places()[i + 1]) {
-          lastType = part(i);
+        const at = places();
+        if (at[i + 1]) {
+          lastType = cut(at[i]!, at[i + 1]!);
         }
-        give(lastType, part(i + 2), part(i + 4));
+        give(lastType, cut(at[i + 2]!, at[i + 3]!), cut(at[i + 4]!, at[i + 5]!));
       }
     };
 
