@@ -12,15 +12,19 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-/// How long a client may take to send the head of a request, and an idle connection to send another.
+/// How long a client may take to send the head of its first request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long it may take from an answer to the head of the next request. Longer than the 60 s for which nginx and AWS's
+/// load balancer keep a connection that they have no use for: where they close it, no request meets a closed door.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// What the head of a request may take: a request line of 64 KiB, some thousands of topics, and cookies. More
 /// gets 431.
 const MAX_HEAD_BYTES: usize = 96 * 1024;
@@ -181,12 +185,15 @@ async fn http1<S: Socket>(
     aside: Option<Aside>,
     mut stopped: Pin<&mut impl Future<Output = ()>>,
 ) -> Left<S> {
+    let service = Intercept::new(router, peer, aside.clone());
+    let was_asked = service.was_asked();
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(IDLE_TIMEOUT)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(socket), Intercept::new(router, peer, aside.clone()));
+        .serve_connection(TokioIo::new(socket), service);
+    let mut first_head_is_late = pin!(sleep(HEAD_TIMEOUT));
     let mut is_stopping = false;
     let left = poll_fn(|context| {
         if !is_stopping && stopped.as_mut().poll(context).is_ready() {
@@ -195,6 +202,9 @@ async fn http1<S: Socket>(
         }
         if let Poll::Ready(ended) = Pin::new(&mut connection).poll(context) {
             return Poll::Ready(Err(ended));
+        }
+        if !was_asked.load(Ordering::Relaxed) && first_head_is_late.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(Ok(())));
         }
         let handover = aside.as_ref().and_then(|aside| aside.lock().take());
         handover.map_or(Poll::Pending, |handover| Poll::Ready(Ok(handover)))
@@ -231,4 +241,62 @@ fn into_lean(socket: TcpStream) -> io::Result<std::net::TcpStream> {
     #[cfg(target_os = "linux")]
     options.set_tcp_notsent_lowat(UNSENT_BYTES)?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use std::future::pending;
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::time::{Instant, advance};
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+    /// A client's end of a connection, whose other end answers by `here`.
+    fn connect() -> DuplexStream {
+        let (client, socket) = duplex(1024);
+        let router = Router::new().route("/", get(async || "here"));
+        tokio::spawn(async move {
+            let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+            if let Left::Ended(ended, socket) = http1((socket, peer), router, None, pin!(pending())).await {
+                close(ended, socket).await;
+            }
+        });
+        client
+    }
+
+    async fn ask(client: &mut DuplexStream) {
+        client.write_all(REQUEST).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"here") {
+            assert!(client.read_buf(&mut answer).await.unwrap() > 0, "{}", answer.escape_ascii());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_is_kept_for_longer_than_a_proxy_keeps_it() {
+        let mut client = connect();
+        for _ in 0..3 {
+            ask(&mut client).await;
+            advance(Duration::from_secs(60)).await;
+        }
+        ask(&mut client).await;
+        let answered_at = Instant::now();
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "it is not kept for ever");
+        assert_eq!(answered_at.elapsed().as_secs(), IDLE_TIMEOUT.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_nothing_is_not_kept_that_long() {
+        let mut client = connect();
+        let connected_at = Instant::now();
+        let (first, _) = REQUEST.split_at(20);
+        for byte in first {
+            client.write_all(&[*byte]).await.unwrap();
+            sleep(Duration::from_millis(400)).await;
+        }
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(connected_at.elapsed().as_secs(), HEAD_TIMEOUT.as_secs());
+    }
 }

@@ -22,6 +22,7 @@ use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A stream that was taken out of its answer.
 pub(super) struct Handover {
@@ -40,11 +41,17 @@ pub(super) struct Intercept {
     peer: SocketAddr,
     /// `None`: there is no lean lane.
     aside: Option<Aside>,
+    was_asked: Arc<AtomicBool>,
 }
 
 impl Intercept {
     pub(super) fn new(router: Router, peer: SocketAddr, aside: Option<Aside>) -> Self {
-        Self { router: TowerToHyperService::new(router), peer, aside }
+        Self { router: TowerToHyperService::new(router), peer, aside, was_asked: Arc::default() }
+    }
+
+    /// Becomes true with the first request.
+    pub(super) fn was_asked(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.was_asked)
     }
 }
 
@@ -54,6 +61,7 @@ impl Service<Request<Incoming>> for Intercept {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        self.was_asked.store(true, Ordering::Relaxed);
         let coding = match (request.method(), request.version()) {
             (&Method::GET, Version::HTTP_11) => Some(Coding::Chunked),
             (&Method::GET, Version::HTTP_10) => Some(Coding::Identity),
