@@ -474,11 +474,12 @@ export class EventStream<Events extends object = Record<string, string>> extends
 
 /** [spec] The EventSource constructor: relative to the document or worker, and a `SyntaxError` when that fails. */
 function resolve(url: string | URL, { topics, clientId }: CheckedOptions): URL {
+  const page = globalThis.document?.baseURI ?? globalThis.location?.href;
   let address: URL;
   try {
-    address = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
+    address = new URL(url, page);
   } catch {
-    throw new DOMException(`heartwire: "${url}" is not an address`, 'SyntaxError');
+    throw new DOMException(`heartwire: "${url}" is not ${page ? 'an address' : 'a whole address, and here is no page to take the rest from'}`, 'SyntaxError');
   }
   address.hash = '';
   for (const topic of topics) {

@@ -132,7 +132,7 @@ export interface EventStreamOptions<Events extends object = Record<string, strin
   metrics?: boolean | ((metrics: Metrics) => void) | undefined;
   /**
    * Is called with a line and its details at each change of state, error and gap; `true` writes them to the console
-   * by `console.debug`. Never a payload, nor the query of the URL. Default `false`.
+   * by `console.debug`, which Chrome shows at the level "Verbose". Never a payload, nor the query of the URL. Default `false`.
    */
   debug?: boolean | ((line: string, detail: object) => void) | undefined;
 }

@@ -121,7 +121,7 @@ test('options that are no object are a TypeError', () => {
 test('a bad address is a SyntaxError, as with an EventSource', () => {
   reset();
   assert.throws(() => new EventStream('http://'), { name: 'SyntaxError' });
-  assert.throws(() => new EventStream('/relative/without/a/page'), { name: 'SyntaxError' });
+  assert.throws(() => new EventStream('/relative/without/a/page'), { name: 'SyntaxError', message: /not a whole address/ });
 });
 
 test('the address gets the topics and loses its fragment', () => {
