@@ -36,8 +36,7 @@ impl Opener {
     /// its payload, or, where this is `false`, what is wrong with it.
     pub fn open(&mut self, max_bytes: usize) -> bool {
         let max_bytes = if max_bytes == 0 { DEFAULT_MAX_OPEN_BYTES } else { max_bytes };
-        // JavaScript's encoder makes nothing else than UTF-8.
-        let opened = frame::open(core::str::from_utf8(&self.room).unwrap_or_default(), max_bytes);
+        let opened = frame::open(&self.room, max_bytes);
         if self.room.capacity() > KEPT_BYTES {
             self.room = Vec::new();
         }

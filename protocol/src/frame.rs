@@ -96,7 +96,7 @@ pub fn inner_type(event_type: &str) -> Option<&str> {
 /// let payload = Data::new(&"all work and no play ".repeat(100));
 /// let (event_type, data) = frame::compress(&EventType::default(), &payload, frame::DEFAULT_MIN_BYTES).unwrap();
 /// assert_eq!(event_type.as_str(), "message+gzip");
-/// assert_eq!(frame::open(data.as_str(), frame::DEFAULT_MAX_OPEN_BYTES).unwrap(), payload.as_str());
+/// assert_eq!(frame::open(data.as_str().as_bytes(), frame::DEFAULT_MAX_OPEN_BYTES).unwrap(), payload.as_str());
 /// ```
 #[cfg(feature = "compress")]
 #[must_use]
@@ -122,14 +122,14 @@ pub fn compress(event_type: &EventType, data: &Data, min_bytes: usize) -> Option
     Some((frame_type, Data::new(&framed)))
 }
 
-/// Opens a frame: the payload, or why there is none.
+/// Opens a frame, the base64 of it: the payload, or why there is none.
 ///
 /// Never makes more than `max_bytes`, whatever the frame claims.
 ///
 /// # Errors
 /// See [`FrameError`]; a frame that cannot be opened says nothing about the ones after it.
-pub fn open(data: &str, max_bytes: usize) -> Result<String, FrameError> {
-    let gzip = from_base64(data.as_bytes()).ok_or(FrameError::NotBase64)?;
+pub fn open(data: &[u8], max_bytes: usize) -> Result<String, FrameError> {
+    let gzip = from_base64(data).ok_or(FrameError::NotBase64)?;
     let payload = gunzip(&gzip, max_bytes)?;
     String::from_utf8(payload).map_err(|_| FrameError::NotUtf8)
 }
@@ -280,7 +280,7 @@ mod tests {
         let payload = "all work and no play ".repeat(200);
         let good = frame_of(&payload).unwrap();
         let check = |frame: &str, expected: FrameError| {
-            assert_eq!(open(frame, DEFAULT_MAX_OPEN_BYTES), Err(expected), "{frame:.40}");
+            assert_eq!(open(frame.as_bytes(), DEFAULT_MAX_OPEN_BYTES), Err(expected), "{frame:.40}");
         };
         check("not base64!", FrameError::NotBase64);
         check(&good[..good.len() - 1], FrameError::NotBase64);
@@ -304,7 +304,7 @@ mod tests {
             }),
             FrameError::Corrupt,
         );
-        assert_eq!(open(&good, DEFAULT_MAX_OPEN_BYTES).unwrap(), payload);
+        assert_eq!(open(good.as_bytes(), DEFAULT_MAX_OPEN_BYTES).unwrap(), payload);
     }
 
     #[test]
@@ -330,19 +330,23 @@ mod tests {
     fn a_frame_cannot_grow_past_its_limit() {
         let bomb = frame_of(&"0".repeat(1_000_000)).unwrap();
         assert!(bomb.len() < 2_000, "about a thousand times larger than it looks: {}", bomb.len());
-        assert_eq!(open(&bomb, 999_999), Err(FrameError::TooLarge { limit_bytes: 999_999 }));
-        assert_eq!(open(&bomb, 1_000_000).unwrap().len(), 1_000_000);
+        assert_eq!(open(bomb.as_bytes(), 999_999), Err(FrameError::TooLarge { limit_bytes: 999_999 }));
+        assert_eq!(open(bomb.as_bytes(), 1_000_000).unwrap().len(), 1_000_000);
 
         let liar = altered(&bomb, |gzip| {
             let at = gzip.len() - 4;
             gzip[at..].copy_from_slice(&10_u32.to_le_bytes());
         });
-        assert_eq!(open(&liar, DEFAULT_MAX_OPEN_BYTES), Err(FrameError::Corrupt), "it claims ten bytes");
+        assert_eq!(open(liar.as_bytes(), DEFAULT_MAX_OPEN_BYTES), Err(FrameError::Corrupt), "it claims ten bytes");
         let braggart = altered(&bomb, |gzip| {
             let at = gzip.len() - 4;
             gzip[at..].copy_from_slice(&16_000_000_u32.to_le_bytes());
         });
-        assert_eq!(open(&braggart, DEFAULT_MAX_OPEN_BYTES), Err(FrameError::CutShort), "it claims sixteen million");
+        assert_eq!(
+            open(braggart.as_bytes(), DEFAULT_MAX_OPEN_BYTES),
+            Err(FrameError::CutShort),
+            "it claims sixteen million"
+        );
     }
 
     #[test]
@@ -353,7 +357,7 @@ mod tests {
             let extras = [&[3, 0, 1, 2, 3][..], b"name\0", b"comment\0", &[0, 0]].concat();
             gzip.splice(HEADER_BYTES..HEADER_BYTES, extras);
         });
-        assert_eq!(open(&rich, DEFAULT_MAX_OPEN_BYTES).unwrap(), payload);
+        assert_eq!(open(rich.as_bytes(), DEFAULT_MAX_OPEN_BYTES).unwrap(), payload);
     }
 
     #[test]
@@ -363,6 +367,6 @@ mod tests {
         gzip.extend(miniz_oxide::deflate::compress_to_vec(&raw, 6));
         gzip.extend(CHECKSUM.checksum(&raw).to_le_bytes());
         gzip.extend(64_u32.to_le_bytes());
-        assert_eq!(open(&STANDARD.encode(gzip), DEFAULT_MAX_OPEN_BYTES), Err(FrameError::NotUtf8));
+        assert_eq!(open(STANDARD.encode(gzip).as_bytes(), DEFAULT_MAX_OPEN_BYTES), Err(FrameError::NotUtf8));
     }
 }

@@ -73,7 +73,7 @@ fn the_frame_opens_to_the_payload_beside_it() {
     let at = blocks.iter().position(|block| block.kind == "frame").unwrap();
     let framed = decode(blocks[at - 2].text).pop().unwrap();
     assert_eq!(frame::inner_type(&framed.event_type), Some("progress"));
-    assert_eq!(frame::open(&framed.data, 1_000).unwrap(), blocks[at].text.trim_end());
+    assert_eq!(frame::open(framed.data.as_bytes(), 1_000).unwrap(), blocks[at].text.trim_end());
 }
 
 #[test]

@@ -104,7 +104,7 @@ async fn frames_come_only_when_asked_for_and_only_when_they_save_bytes(lane: Lan
     let mut framed = server.open("topic=a&from=earliest&frames=gzip").await.opened().await;
     let [first, second, third] = framed.blocks().await;
     let base64 = first.strip_prefix("id: abc-1\nevent: message+gzip\ndata: ").expect(&first);
-    assert_eq!(heartwire_protocol::frame::open(base64, 1 << 20).unwrap(), large);
+    assert_eq!(heartwire_protocol::frame::open(base64.as_bytes(), 1 << 20).unwrap(), large);
     assert_eq!(second, "id: abc-2\ndata: small");
     assert_eq!(third, format!("id: abc-3\ndata: {noise}"));
 }

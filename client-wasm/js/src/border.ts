@@ -125,7 +125,10 @@ export function texts({ memory, room, text, text_bytes }: TextExports) {
     // A view of its own each time: the memory may have grown, which leaves older ones empty.
     new Uint8Array(memory.buffer, address, bytes.length).set(bytes);
   };
+  /** A view of the text that belongs to what was told last, or of a part of it: from one byte to another. Good until the next call. */
+  const view = (from = 0, to = text_bytes()) => new Uint8Array(memory.buffer, (text() >>> 0) + from, to - from);
   return {
+    view,
     /** Writes what the next call is about. */
     write,
     /** Writes texts, each ended but the last. By hand where they are ASCII, as ids are: a browser's encoder takes ten times as long. */
@@ -143,7 +146,7 @@ export function texts({ memory, room, text, text_bytes }: TextExports) {
         bytes[i] = unit;
       }
     },
-    /** Reads the text that belongs to what was told last, or a part of it: from one byte to another. */
-    read: (from = 0, to = text_bytes()) => decoder.decode(new Uint8Array(memory.buffer, (text() >>> 0) + from, to - from)),
+    /** Reads that as text. */
+    read: (from?: number, to?: number) => decoder.decode(view(from, to)),
   };
 }

@@ -76,7 +76,7 @@ export const driver =
     const { set } = instance;
     const { figures, places } = numbers(instance);
     const number = (index: number) => figures()[index]!;
-    const { read, write, writeText } = texts(instance);
+    const { read, view, write, writeText } = texts(instance);
     const { compression = true, withCredentials = false, fetch: overFetch } = options;
     const address = addresses(url, compression);
 
@@ -198,9 +198,10 @@ export const driver =
       handle(Happening.Event, link);
     };
 
-    const openFrame = (type: string, data: string, id: string) => {
+    const openFrame = (type: string, data: string | Uint8Array, id: string) => {
       if (!open) {
         loading = true;
+        const kept = data.slice();
         const goOn = (act: () => void) =>
           attempt(() => {
             loading = false;
@@ -214,7 +215,7 @@ export const driver =
           .then(
             (loaded) => {
               open = loaded;
-              goOn(() => openFrame(type, data, id));
+              goOn(() => openFrame(type, kept, id));
             },
             () => goOn(() => badFrame(id, 'what opens frames cannot be loaded')),
           );
@@ -403,14 +404,14 @@ export const driver =
         sink.error(code!, message!);
       } else {
         const part = (index: number) => read(number(index), number(index + 1));
-        const [type, data, id] = [part(0), part(2), part(4)] as const;
-        if (told === Told.Control) {
-          control(stream!.link, type, data, id);
-        } else if (told === Told.Frame) {
-          openFrame(type, data, id);
+        const [type, id] = [part(0), part(4)] as const;
+        if (told === Told.Frame) {
+          openFrame(type, view(number(2), number(3)), id);
+        } else if (told === Told.Control) {
+          control(stream!.link, type, part(2), id);
         } else {
           lastType = type;
-          give(type, data, id);
+          give(type, part(2), id);
         }
       }
     };

@@ -6,8 +6,8 @@
 import { type TextExports, texts } from './border.js';
 import { embedded } from './embedded.js';
 
-/** Opens a frame to at most so many bytes, 0 for as many as the protocol allows: whether it went, and the payload, or what is wrong, with its size in bytes. */
-export type Opener = (frame: string, most: number) => readonly [isOpen: boolean, text: string, nBytes: number];
+/** Opens a frame, a text of base64 or its bytes, to at most so many bytes, 0 for as many as the protocol allows: whether it went, and the payload, or what is wrong, with its size in bytes. */
+export type Opener = (frame: string | Uint8Array, most: number) => readonly [isOpen: boolean, text: string, nBytes: number];
 
 declare const FRAMES_WASM: string;
 
@@ -19,8 +19,8 @@ export async function opener(): Promise<Opener> {
   return (frame, most) => {
     try {
       instance ??= new WebAssembly.Instance(module).exports as FramesExports;
-      const { writeText, read } = texts(instance);
-      writeText(frame);
+      const { write, writeText, read } = texts(instance);
+      typeof frame === 'string' ? writeText(frame) : write(frame);
       return [Boolean(instance.open(most)), read(), instance.text_bytes()];
     } catch {
       // It may lack memory, or be at fault. Whichever it is, there is no going on in this instance.

@@ -115,7 +115,7 @@ fn understood(DecodedEvent { event_type, data, last_event_id: id }: DecodedEvent
     let Some(inner) = frame::inner_type(&event_type) else {
         return Some(Happening::Event(ReceivedEvent { id, event_type, data }));
     };
-    Some(match frame::open(&data, frame::DEFAULT_MAX_OPEN_BYTES) {
+    Some(match frame::open(data.as_bytes(), frame::DEFAULT_MAX_OPEN_BYTES) {
         Ok(data) => Happening::Event(ReceivedEvent { id, event_type: inner.to_owned(), data }),
         Err(error) => Happening::BadFrame { id, error },
     })
