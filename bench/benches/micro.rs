@@ -72,7 +72,9 @@ fn frame_compress(bencher: Bencher<'_, '_>, bytes: usize) {
 fn frame_open(bencher: Bencher<'_, '_>, bytes: usize) {
     let data = large_payload(bytes);
     let (_, frame) = frame::compress(&EventType::default(), &data, 0).expect("a frame is smaller");
-    bencher.counter(BytesCount::of_str(data.as_str())).bench(|| frame::open(black_box(frame.as_str()), 1 << 20));
+    bencher
+        .counter(BytesCount::of_str(data.as_str()))
+        .bench(|| frame::open(black_box(frame.as_str().as_bytes()), 1 << 20));
 }
 
 /// From publishing until this many subscriptions have been handed the event, all on one thread.
