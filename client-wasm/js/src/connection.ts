@@ -5,6 +5,7 @@
  * A trap, which should never be, leaves an instance in no state to go on with: another one goes on after the last event.
  */
 
+import { isRefusal } from './answers.js';
 import { driver } from './driver.js';
 import type { Connection, Engine, Sink } from './engine.js';
 import type { ClosedReason } from './events.js';
@@ -15,8 +16,8 @@ import { sender } from './request.js';
 
 /** What a connection has for whoever made it. */
 export type Listener = Pick<Sink, 'deliver' | 'heartbeat' | 'gap' | 'expiring'> & {
-  /** `status`: that of the HTTP answer that is the reason, where there was one. */
-  state(...state: [...Parameters<Sink['state']>, status: number | null]): void;
+  /** `status`: that of the HTTP answer that is the reason, where there was one. `message`: what the server says about it. */
+  state(...state: [...Parameters<Sink['state']>, status: number | null, message: string]): void;
   error(code: string, message: string, status: number | null): void;
   /** So many bytes of a stream came, over fetch. */
   bytes?(n: number): void;
@@ -35,8 +36,9 @@ export function connect(url: string, options: CheckedOptions, listener: Listener
   let crashes = 0;
   const types = new Set<string>();
   const fare = new Fare();
-  /** The HTTP status of the answer that is being taken in. */
+  /** The HTTP status of the answer that is being taken in, and the answer. */
   let status: number | null = null;
+  let said: unknown;
 
   const hear: Parameters<typeof sender>[1] = {
     chunk: (link, bytes) => {
@@ -45,8 +47,10 @@ export function connect(url: string, options: CheckedOptions, listener: Listener
     },
     done: (link, answered, retryAfter, answer) => {
       status = answered || null;
+      said = answer;
       connection?.done?.(link, answered, retryAfter, answer);
       status = null;
+      said = undefined;
     },
   };
   const error = (code: string, message: string) => listener.error(code, message, status);
@@ -62,7 +66,7 @@ export function connect(url: string, options: CheckedOptions, listener: Listener
           connection = undefined;
         }
       }
-      listener.state(state, attempt, delay, reason, status);
+      listener.state(state, attempt, delay, reason, status, isRefusal(said) && said.code === reason ? said.detail : '');
     },
     error,
     send: sender(options, hear, error),

@@ -104,8 +104,10 @@ export const driver =
     /** The text of the events of the last piece of a stream; it crosses the border at most once. */
     let batch: string | undefined;
     let lastType = '';
-    /** Why the last stream or poll was refused: each reason is told once. */
+    /** Why the last stream or poll was refused: each reason is told once, */
     let lastRefusal: string | undefined;
+    /** and not at all where the state has said it. */
+    let lastReason = '';
     /** The id of what the page was given last, or told of. The machine may be further, by what waits to be given. */
     let lastId = options.lastEventId || (options.from ? '' : address.lastEventId);
     let broken = false;
@@ -249,7 +251,7 @@ export const driver =
     const refused = (refusal: Refusal | undefined) => {
       const last = lastRefusal;
       lastRefusal = refusal?.code;
-      if (refusal && refusal.code !== last) {
+      if (refusal && refusal.code !== last && refusal.code !== lastReason) {
         trouble(refusal.code, refusal.detail);
       }
     };
@@ -357,7 +359,8 @@ export const driver =
             health?.close();
           }
           if (!closed || state === 'closed') {
-            sink.state(state, number(1), number(2), (read() || undefined) as StateDetail['reason']);
+            lastReason = read();
+            sink.state(state, number(1), number(2), (lastReason || undefined) as StateDetail['reason']);
           }
           break;
         }

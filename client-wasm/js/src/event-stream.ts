@@ -402,7 +402,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
         this.#alive();
         this.#message(type, data, lastEventId, origin);
       },
-      state: (state, attempt, delay, reason, status) => this.#changed({ state, attempt, delay, reason: reason ?? null }, status),
+      state: (state, attempt, delay, reason, status, message) => this.#changed({ state, attempt, delay, reason: reason ?? null }, status, message),
       heartbeat: (latency) => {
         this.#alive();
         this.#latency = latency;
@@ -433,7 +433,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
     }
   }
 
-  #changed(detail: StateDetail, status: number | null): void {
+  #changed(detail: StateDetail, status: number | null, message = ''): void {
     const { state, reason } = detail;
     const before = this.readyState;
     this.#reason = reason;
@@ -452,7 +452,7 @@ export class EventStream<Events extends object = Record<string, string>> extends
     if (reason === 'no-webassembly') {
       this.dispatchEvent(new StreamErrorEvent(reason, 'the WebAssembly cannot be loaded, and only with it can streams go by fetch'));
     } else if (reason && (state === 'waiting' || reason === 'gave-up' || reason === 'stopped')) {
-      this.dispatchEvent(new StreamErrorEvent(reason, '', status));
+      this.dispatchEvent(new StreamErrorEvent(reason, message, status));
     } else if (before !== OPEN && this.readyState === OPEN) {
       this.dispatchEvent(new Event('open'));
     }

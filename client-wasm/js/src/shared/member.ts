@@ -146,7 +146,7 @@ export class Member implements Connection, Group {
   }
 
   close(): void {
-    this.end(['state', 'closed', 0, 0, 'by-page', null]);
+    this.end(['state', 'closed', 0, 0, 'by-page', null, '']);
   }
 
   end(word: StateWord): void {

@@ -152,7 +152,7 @@ export class Page {
   tell(word: StateWord): void {
     if (String(word) !== String(this.#told)) {
       this.#told = word;
-      this.#listener?.state(word[1], word[2], word[3], word[4] ?? undefined, word[5]);
+      this.#listener?.state(word[1], word[2], word[3], word[4] ?? undefined, word[5], word[6]);
     }
   }
 
