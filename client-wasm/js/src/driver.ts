@@ -376,11 +376,14 @@ export const driver =
       const text = (batch ??= read());
       const end = number(0) * N_NUMBERS;
       let cut = (from: number, to: number) => text.slice(from, to);
-      if (text.includes(REPLACEMENT)) {
-        // What is not UTF-8 may stand for any number of bytes.
-        cut = read;
-      } else if (text.length < instance.text_bytes()) {
-        instance.count_units();
+      // No character has more units than bytes. Where all have as many, a place is the same in both.
+      if (text.length < instance.text_bytes()) {
+        if (text.includes(REPLACEMENT)) {
+          // What is not UTF-8 may stand for any number of bytes.
+          cut = read;
+        } else {
+          instance.count_units();
+        }
       }
       for (let i = 0; i < end && !closed && !broken; i += N_NUMBERS) {
         const at = places();
