@@ -1,11 +1,10 @@
 //! cargo run --example chat, then open http://127.0.0.1:3000/ in two windows
 //!
 //! The page publishes through a route of the application's own, which is the place to check who
-//! speaks and what is said; the hub's own `POST /events` is kept shut.
-use axum::extract::{Request, State};
+//! speaks and what is said; the hub's own routes are for readers alone.
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::middleware::Next;
-use axum::response::{Html, Response};
+use axum::response::Html;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use heartwire::{EventType, Hub, Topic};
@@ -20,15 +19,10 @@ struct Line {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let hub = Hub::default();
     let say_route = Router::new().route("/say", post(say)).with_state(hub.clone());
-    let read_only = heartwire::router(hub).layer(axum::middleware::from_fn(only_reading));
     let page = get(async || Html(PAGE));
-    let app = Router::new().route("/", page).merge(say_route).nest("/live", read_only);
+    let app = Router::new().route("/", page).merge(say_route).nest("/live", heartwire::reader_router(hub));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     Ok(axum::serve(listener, app).await?)
-}
-
-async fn only_reading(request: Request, next: Next) -> Result<Response, StatusCode> {
-    if request.method().is_safe() { Ok(next.run(request).await) } else { Err(StatusCode::FORBIDDEN) }
 }
 
 async fn say(State(hub): State<Hub>, Json(line): Json<Line>) -> Result<StatusCode, StatusCode> {

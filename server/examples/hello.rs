@@ -5,7 +5,7 @@ use std::time::Duration;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let hub = Hub::default();
-    let app = axum::Router::new().nest("/live", heartwire::router(hub.clone()));
+    let app = axum::Router::new().nest("/live", heartwire::reader_router(hub.clone()));
 
     let topic = Topic::parse("ticks")?;
     tokio::spawn(async move {

@@ -13,7 +13,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     })?;
     let listener = heartwire::listen("127.0.0.1:3000".parse()?)?;
     let shutdown = Shutdown::on_signals(hub.clone())?;
-    let server = heartwire::serve(listener, heartwire::router(hub.clone()), shutdown);
+    let server = heartwire::serve(listener, heartwire::reader_router(hub.clone()), shutdown);
     tokio::select! {
         () = server => Ok(()),
         failed = tick(hub) => failed,

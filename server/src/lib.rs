@@ -1,7 +1,7 @@
 //! Server-Sent Events with a log behind them.
 //!
 //! A subscriber gets every event once and in order, or is told plainly which part it missed. Mount
-//! [`router`] in any axum app, keep a [`Hub`], and [publish](Hub::publish) to it:
+//! [`reader_router`] in any axum app, keep a [`Hub`], and [publish](Hub::publish) to it:
 //!
 //! ```no_run
 #![doc = include_str!("../examples/hello.rs")]
@@ -10,7 +10,8 @@
 //! A map:
 //! - [`Hub`] owns the topics; a [`Subscription`] is a cursor over some of them.
 //! - [`log`] is where events are kept in order. The hub holds the recent part in memory.
-//! - [`router`] answers requests over any server; [`serve()`] is a server that knows how to drain.
+//! - [`router`] answers requests over any server, those of publishers among them; [`reader_router`] those of readers
+//!   alone. [`serve()`] is a server that knows how to drain.
 //! - [`auth`] says who a request comes from and what it may do; without it, access is open.
 //! - [`HubConfig`] and [`ServeConfig`] hold every setting.
 //!
@@ -66,7 +67,7 @@ pub use config::{
 };
 pub use entry::Entry;
 pub use hub::{Hub, PublishError};
-pub use routes::{admin_router, router, watch_router};
+pub use routes::{admin_router, reader_router, router, watch_router};
 pub use serve::{Shutdown, listen, serve};
 #[cfg(feature = "tls")]
 pub use serve::{Tls, TlsError, serve_tls};

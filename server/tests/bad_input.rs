@@ -10,6 +10,7 @@ use axum::http::{Method, Request};
 use axum::response::Response;
 use common::{answer, get, hub, poll, refusal, send};
 use heartwire::{Hub, HubConfig};
+use tower::ServiceExt;
 
 async fn post(hub: &Hub, query: &str, content_type: &str, body: impl Into<Body>) -> Response {
     let request = Request::post(format!("/events?{query}")).header("content-type", content_type);
@@ -97,6 +98,19 @@ async fn an_event_that_no_topic_could_hold_is_refused() {
     let hub = hub(HubConfig { max_bytes_per_topic: 2_000, ..HubConfig::default() });
     let response = post(&hub, "topic=a", "text/plain", "x".repeat(2_000)).await;
     assert_eq!(refusal(response).await, (413, "event-too-large".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_routes_of_readers_take_no_event() {
+    let hub = hub(HubConfig::default());
+    let ask = async |request: Request<Body>| heartwire::reader_router(hub.clone()).oneshot(request).await.unwrap();
+    let response = ask(Request::post("/events?topic=a").body("x".into()).unwrap()).await;
+    assert_eq!(response.headers()["allow"], "GET,HEAD");
+    assert_eq!(refusal(response).await, (405, "method-not-allowed".into()));
+    let polled = ask(Request::get("/events/poll?topic=a&from=earliest").body(Body::empty()).unwrap()).await;
+    let (status, body) = answer(polled).await;
+    assert!(status == 200 && body.contains("\"events\":[]"), "{status} {body}");
+    assert_eq!(ask(Request::get("/events?topic=a").body(Body::empty()).unwrap()).await.status(), 200);
 }
 
 #[tokio::test(start_paused = true)]

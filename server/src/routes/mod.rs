@@ -18,7 +18,7 @@ use crate::problem::Problem;
 use crate::soft_refusal;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, put};
+use axum::routing::{MethodRouter, get, put};
 use tower::ServiceBuilder;
 
 /// The routes of a hub, to be mounted in any axum app, under any prefix.
@@ -50,18 +50,41 @@ use tower::ServiceBuilder;
 /// the answer is `{"ids":[...]}`.
 ///
 /// Whoever reaches these routes can read and publish, unless a layer in front of them says who that is, and
-/// so what it may do: see [`auth`](crate::auth).
+/// so what it may do: see [`auth`](crate::auth). A service that publishes by [`Hub::publish`] alone mounts
+/// [`reader_router`].
 pub fn router(hub: Hub) -> Router {
-    let refusing = ServiceBuilder::new()
-        .layer(from_fn_with_state(hub.clone(), soft_refusal::soften))
-        .layer(from_fn_with_state(hub.clone(), refusals::count));
-    bare_router(hub).layer(refusing)
+    refusing(bare_router(hub.clone()), hub)
 }
 
-/// The same, for an app that counts and softens refusals itself, those of its own layers among them.
+/// The routes of those who read: as [`router`], without publishing, which is 405 here.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let hub = heartwire::Hub::default();
+/// let app: axum::Router = axum::Router::new().nest("/live", heartwire::reader_router(hub));
+/// // Nobody publishes by `POST /live/events?topic=...`.
+/// # }
+/// ```
+pub fn reader_router(hub: Hub) -> Router {
+    refusing(routes(get(events::stream)).with_state(hub.clone()), hub)
+}
+
+/// As [`router`], for an app that counts and softens refusals itself, those of its own layers among them.
 pub(crate) fn bare_router(hub: Hub) -> Router {
+    routes(get(events::stream).post(publish::publish)).with_state(hub)
+}
+
+fn refusing(routes: Router, hub: Hub) -> Router {
+    let layers = ServiceBuilder::new()
+        .layer(from_fn_with_state(hub.clone(), soft_refusal::soften))
+        .layer(from_fn_with_state(hub, refusals::count));
+    routes.layer(layers)
+}
+
+fn routes(events: MethodRouter<Hub>) -> Router<Hub> {
     let routes = Router::new()
-        .route("/events", get(events::stream).post(publish::publish).fallback(method_not_allowed))
+        .route("/events", events.fallback(method_not_allowed))
         .route("/events/poll", get(poll::poll).fallback(method_not_allowed))
         .route("/events/health", get(health::streaming).fallback(method_not_allowed))
         .route("/health", get(health::overview).fallback(method_not_allowed))
@@ -69,7 +92,7 @@ pub(crate) fn bare_router(hub: Hub) -> Router {
         .route("/health/ready", get(health::ready).fallback(method_not_allowed));
     #[cfg(feature = "auth")]
     let routes = routes.route("/events/ticket", axum::routing::post(ticket::issue).fallback(method_not_allowed));
-    routes.with_state(hub)
+    routes
 }
 
 /// The routes of an operator: `PUT /events/switch` with `{"enabled":false}` throws the hub's switch.
