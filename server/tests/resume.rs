@@ -26,11 +26,18 @@ async fn check(streams: &impl Streams, query: &str, resumed: bool, gap: Option<&
 async fn check_stream(mut stream: Stream, resumed: bool, gap: Option<&str>, events: &[&str]) {
     let [_, connected] = stream.blocks().await;
     assert!(connected.contains(&format!("\"resumed\":{resumed}")), "{connected}");
-    assert_eq!(connected.starts_with("id: "), gap.is_none(), "an id before the gap would lose the gap: {connected}");
     if let Some(gap) = gap {
         let json: serde_json::Value = serde_json::from_str(gap).unwrap();
+        let id_of_connected = connected.strip_prefix("id: ").and_then(|rest| rest.split('\n').next());
+        assert_eq!(
+            id_of_connected,
+            json["from"].as_str(),
+            "a link that is cut here must not lose the gap: {connected}"
+        );
         let id = json["to"].as_str().unwrap();
         assert_eq!(stream.block().await.unwrap(), format!("id: {id}\nevent: gap\ndata: {gap}"));
+    } else {
+        assert!(connected.starts_with("id: "), "{connected}");
     }
     for expected in events {
         let block = stream.block().await.unwrap();

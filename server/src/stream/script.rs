@@ -38,9 +38,13 @@ pub(super) fn opening(subscription: &mut Subscription) -> Vec<u8> {
     });
     let mut out = Vec::new();
     encode::comment("heartwire", &mut out);
-    // With an id here, a link that is cut before the gap arrives would resume behind the gap.
-    let id = gap.is_none().then(|| cursor.into());
-    encode::event(&connected.to_event(id), &mut out);
+    // A link may be cut before the gap arrives, and the reader must not resume behind it. So it is told the place that
+    // it came with; [spec] without any id a bare `EventSource` would forget that.
+    let place = match &gap {
+        Some(gap) => gap.from.as_deref().and_then(|from| from.parse().ok()),
+        None => Some(cursor),
+    };
+    encode::event(&connected.to_event(place.map(Cursor::into)), &mut out);
     if let Some(gap) = gap {
         subscription.hub().metrics().told_gap(gap.reason);
         out.extend(self::gap(gap, cursor));
