@@ -14,7 +14,6 @@ use crate::topic_log::TopicLog;
 use heartwire_protocol::Topic;
 use serde::Serialize;
 use slab::Slab;
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -250,23 +249,23 @@ impl Topics {
     /// How many topics there are, and the figures of those where most happens.
     pub(crate) fn busiest(&self, n_most: usize, now: Instant) -> (usize, Vec<TopicFigures>) {
         let figures = |slot: &Slot| (slot.rate.per_second(now), slot.audience.n_streams(), slot.n_events);
-        let mut slots: Vec<(&Slot, _)> = self
+        let mut slots: Vec<(&Slot, (f64, usize, u64))> = self
             .slots
             .iter()
             .filter(|(_, slot)| !slot.topic.is_reserved())
             .map(|(_, slot)| (slot, figures(slot)))
             .collect();
         let count = slots.len();
-        let by_name = |slot: &&Slot| slot.topic.clone();
         // In thousandths, since floating numbers have no order.
-        let order = |(slot, (rate, n_streams, n_events)): &(&Slot, (f64, usize, u64))| {
-            (Reverse((rate * 1e3) as u64), Reverse(*n_streams), Reverse(*n_events), by_name(slot))
+        let busyness = |(rate, n_streams, n_events): (f64, usize, u64)| ((rate * 1e3) as u64, n_streams, n_events);
+        let busiest_first = |one: &(&Slot, _), other: &(&Slot, _)| {
+            busyness(other.1).cmp(&busyness(one.1)).then_with(|| one.0.topic.cmp(&other.0.topic))
         };
         if count > n_most {
-            slots.select_nth_unstable_by_key(n_most, order);
+            slots.select_nth_unstable_by(n_most, busiest_first);
             slots.truncate(n_most);
         }
-        slots.sort_by_key(order);
+        slots.sort_by(busiest_first);
         let told = slots.into_iter().map(|(slot, (rate, streams, events_total))| TopicFigures {
             topic: slot.topic.as_str().into(),
             streams,
