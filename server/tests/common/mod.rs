@@ -190,12 +190,12 @@ impl Stream {
     }
 }
 
-fn gunzip() -> Decompress {
+pub(crate) fn gunzip() -> Decompress {
     Decompress::new_gzip(15)
 }
 
 /// All that comes out of some bytes, which end where a block does.
-fn opened(gunzip: &mut Decompress, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn opened(gunzip: &mut Decompress, bytes: &[u8]) -> Vec<u8> {
     let (mut text, before) = (Vec::new(), gunzip.total_in());
     loop {
         text.reserve(16 * 1024);
