@@ -43,7 +43,7 @@ impl Collector for Figures {
             page.gauge("sse_pool_use_percent", "Open streams, in per cent of those that may be", use_percent)?;
         }
         let help = "Open streams whose connection takes no more for now";
-        page.gauge("sse_connections_blocked", help, counts.get(Count::Blocked))?;
+        page.gauge("sse_connections_blocked", help, counts.n_blocked())?;
         page.counter("sse_streams_opened", "Streams that were opened", metrics.streams.n_opened())?;
         let ends = metrics.streams.ends();
         let help = "Streams that ended, by reason";

@@ -111,7 +111,7 @@ impl Snapshot {
                 active,
                 max,
                 pool_use_percent: max.map(|max| percent(active, max)),
-                blocked: counts.get(Count::Blocked),
+                blocked: counts.n_blocked(),
                 opened_total: metrics.streams.n_opened(),
                 refused_total: metrics.refusals.total(),
             },
