@@ -298,6 +298,25 @@ fn control_events_are_handed_in_by_their_members() {
 }
 
 #[test]
+fn an_event_without_an_id_is_no_repetition_of_the_control_event_before_it() {
+    let connected = |shell: &mut Shell| shell.say(Happening::Connected, 1, [30_000.0, 5.0], b"a-0");
+    let mut by_event_source = Shell::with(ALONE);
+    by_event_source.start();
+    connected(&mut by_event_source);
+    assert_eq!(by_event_source.event(1, "a-0"), ["Deliver"], "a browser repeats the last id");
+    by_event_source.say(Happening::Heartbeat, 1, [6.0, 0.0], b"a-3");
+    assert_eq!(by_event_source.event(1, "a-3"), ["Deliver"]);
+    assert_eq!(by_event_source.event(1, "a-2"), [""; 0], "the page has had what lies before it");
+
+    let mut by_fetch = Shell::with(ALONE);
+    by_fetch.listen("tick");
+    by_fetch.start();
+    assert_eq!(by_fetch.chunk(1, b"event: connected\ndata: {}\nid: a-0\n\n"), ["Control connected {} a-0"]);
+    connected(&mut by_fetch);
+    assert_eq!(by_fetch.chunk(1, b"event: tick\ndata: 1\n\n"), ["Copy tick 1 a-0"]);
+}
+
+#[test]
 fn a_refusal_is_waited_out_and_204_obeyed() {
     let check =
         |status: f64, retry_after: f64, code: &str, expected: &[&str], wait_ms: core::ops::RangeInclusive<f64>| {

@@ -66,6 +66,8 @@ pub struct Connection {
     last_event_id: Vec<u8>,
     /// The resume point, should it be one that can be compared: read once, and not with each event.
     cursor: Option<Cursor>,
+    /// A control event has moved the resume point on to where it is, so no event with that id has come.
+    moved_by_control: bool,
     /// A question after the server's health that is on its way, and when it is given up.
     health: Option<(Link, Moment)>,
     /// Tries to reconnect since the link was last healthy.
@@ -114,6 +116,7 @@ impl Connection {
             plan: Plan::NotStarted,
             last_event_id: Vec::new(),
             cursor: None,
+            moved_by_control: false,
             health: None,
             attempt: 0,
             place: 0.0,

@@ -177,8 +177,10 @@ test('an event without an id is no repetition of the one before it', async () =>
   const { stream, source, heard } = await opened();
   source.send('progress', 'one', 'a-1');
   source.send('progress', 'without an id');
-  source.send('progress', 'two', 'a-2');
-  assert.deepEqual(heard, ['one', 'without an id', 'two']);
+  source.send('heartbeat', { time_ms: 2 }, 'a-2');
+  source.send('progress', 'after a heartbeat');
+  source.send('progress', 'two', 'a-3');
+  assert.deepEqual(heard, ['one', 'without an id', 'after a heartbeat', 'two']);
   stream.close();
 });
 

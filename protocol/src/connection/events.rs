@@ -17,7 +17,8 @@ impl Connection {
         if let Plan::Polling(Polling { request: PollRequest::Sent { n_events, .. }, .. }) = &mut self.plan {
             *n_events += 1;
         }
-        if self.advance(id) {
+        // An event without an id of its own comes with the last one, be it that of a control event.
+        if self.advance(id) || (self.moved_by_control && self.last_event_id == id) {
             self.counters.delivered_total += 1;
             self.actions.push_back(Action::Deliver);
         } else {
@@ -38,7 +39,7 @@ impl Connection {
         }
         match control {
             Control::Connected(Connected { heartbeat_interval_ms, time_ms, .. }) => {
-                self.advance(id.as_bytes());
+                self.advance_by_control(id);
                 let from_server = self.settings.silence == SilenceLimit::FromServer;
                 if let Some(stream) = self.stream(link) {
                     if from_server {
@@ -49,7 +50,7 @@ impl Connection {
                 }
             }
             Control::Heartbeat(Heartbeat { time_ms }) => {
-                self.advance(id.as_bytes());
+                self.advance_by_control(id);
                 self.counters.heartbeats_total += 1;
                 if let Some(stream) = self.stream(link) {
                     let latency = stream.latency(time_ms, now);
@@ -64,13 +65,13 @@ impl Connection {
                     self.go_on_after(gap.to.as_bytes(), gap.to.parse().ok());
                 } else {
                     // The id and not `to`: a slow reader may get some events of the gap after all.
-                    self.advance(if id.is_empty() { &gap.to } else { id }.as_bytes());
+                    self.advance_by_control(if id.is_empty() { &gap.to } else { id });
                 }
                 self.counters.gaps_total += 1;
                 self.tell(Notice::Gap(gap));
             }
             Control::Expiring(Expiring { expires_in_ms }) => {
-                self.advance(id.as_bytes());
+                self.advance_by_control(id);
                 let expires_in = Duration::from_millis(expires_in_ms);
                 // Not all clients at once that were given their tokens in one moment, and all in the first half,
                 // since to get another may take its time.
@@ -84,10 +85,16 @@ impl Connection {
                 }
             }
             Control::Closing(closing) => {
-                self.advance(id.as_bytes());
+                self.advance_by_control(id);
                 let retry = Duration::from_millis(closing.retry_ms);
                 self.lost(Loss::Closing(closing.reason), None, Some(retry), now);
             }
+        }
+    }
+
+    fn advance_by_control(&mut self, id: &str) {
+        if !id.is_empty() && self.advance(id.as_bytes()) {
+            self.moved_by_control = true;
         }
     }
 
@@ -110,6 +117,7 @@ impl Connection {
     #[inline]
     fn go_on_after(&mut self, id: &[u8], cursor: Option<Cursor>) {
         self.cursor = cursor;
+        self.moved_by_control = false;
         id.clone_into(&mut self.last_event_id);
     }
 
