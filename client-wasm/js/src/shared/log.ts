@@ -31,6 +31,8 @@ export interface Excerpt {
   readonly types: ReadonlyMap<string, number>;
   /** The last word about the state at its end. */
   readonly state: StateWord | undefined;
+  /** Up to which id the last gap was told, which may be beyond that of the word. Empty when there was none. */
+  readonly gapTo: string;
   /** Whether nothing that the server had comes before it. */
   readonly whole: boolean;
 }
@@ -61,13 +63,15 @@ export class Log {
   #length = 0;
   readonly #types: Map<string, number>;
   #state: StateWord | undefined;
+  #gapTo: string;
   #whole: boolean;
 
-  constructor({ start, id, entries, types, state, whole }: Excerpt) {
+  constructor({ start, id, entries, types, state, gapTo, whole }: Excerpt) {
     this.#start = start;
     this.#id = id;
     this.#types = new Map(types);
     this.#state = state;
+    this.#gapTo = gapTo;
     this.#whole = whole;
     entries.forEach((entry) => this.#keep(entry));
   }
@@ -98,6 +102,8 @@ export class Log {
       const [word] = entry;
       if (word[0] === 'state') {
         this.#state = word;
+      } else if (word[0] === 'gap') {
+        this.#gapTo = word[2];
       } else if (word[0] === 'types') {
         for (const type of word[1]) {
           this.#types.set(type, this.#types.get(type) ?? Infinity);
@@ -138,7 +144,8 @@ export class Log {
   /** After how many words a reader goes on that has had everything up to `id`. `undefined` when that is not known. */
   find(id: string): number | undefined {
     const [start] = this.#start;
-    if (!id) {
+    // A slow leader may have been brought some of the events of a gap. Who stands among them has not been told of it.
+    if (!id || (id !== this.#gapTo && isAtOrBefore(id, this.#gapTo))) {
       return undefined;
     }
     if (isAtOrBefore(this.#id, id) && isAtOrBefore(id, this.id)) {
@@ -176,6 +183,7 @@ export class Log {
       entries: this.since(n),
       types: this.#types,
       state: this.#state,
+      gapTo: this.#gapTo,
       whole: this.#whole && !before,
     };
   }

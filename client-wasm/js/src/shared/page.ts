@@ -85,7 +85,7 @@ export class Page {
   /** Begins a log where it stands, in which its types are there from the begin. */
   begin(term: number): Log {
     const types = new Map([...this.types].map((type) => [type, 0]));
-    const log = new Log({ start: [0, term], id: this.id, entries: [], types, state: undefined, whole: this.wantsAll });
+    const log = new Log({ start: [0, term], id: this.id, entries: [], types, state: undefined, gapTo: '', whole: this.wantsAll });
     this.#log = log;
     this.#follow(0);
     return log;
