@@ -71,7 +71,8 @@ export class WebLock implements Lock {
       .catch((failure: unknown) => {
         // Whoever gave it up knows.
         if (this.#giveUp === giveUp) {
-          this.#giveUp = undefined;
+          // Should it be granted only now, as a page may hear that was too busy for it before, that is over.
+          this.giveUp();
           if ((failure as Partial<DOMException>)?.name === 'AbortError') {
             this.#holder.stolen();
           } else {
