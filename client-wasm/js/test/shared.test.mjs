@@ -623,6 +623,58 @@ test('whoever begins a group needs no stream besides that of the group, wherever
   }
 });
 
+/** So many tabs that follow one of them, the first. */
+async function group(nTabs, types) {
+  const world = new World(1, true);
+  const tabs = Array.from({ length: nTabs }, () => {
+    const tab = new Tab(world, {}, types);
+    world.tabs.push(tab);
+    return tab;
+  });
+  const pass = async () => {
+    world.locks.step();
+    for (let round = 0; round < 5; round += 1) {
+      world.live.forEach((tab) => world.arrive(tab));
+      world.pass(50);
+      await settled();
+    }
+  };
+  await pass();
+  world.stream(1);
+  await pass();
+  return { world, tabs, pass };
+}
+
+for (const [what, act] of [
+  ['closes its stream', (tab) => tab.close()],
+  ['throws the switch', (tab) => tab.throwSwitch()],
+  ['throws the switch there and back', (tab) => (tab.throwSwitch(), tab.throwSwitch())],
+]) {
+  test(`a page that ${what} as it is about to lead leaves no second stream`, async () => {
+    const { world, tabs, pass } = await group(3, TYPES);
+    const [leader, next, other] = tabs;
+    world.server.publish('a');
+    world.stream(1);
+    await settled();
+    // One of them has heard more than the next leader when that one asks.
+    while (world.arrive(other));
+    next.inboxes.clear();
+    assert.deepEqual([next.last.a.number, other.last.a.number], [undefined, 1]);
+    world.kill(leader);
+    const { event } = next;
+    next.event = (...heard) => {
+      next.event = event;
+      next.event(...heard);
+      act(next);
+    };
+    await pass();
+    assert.equal(next.last.a.number, 1);
+    await world.calm();
+    assert.equal(world.server.streams.size, 1);
+    await world.allClose();
+  });
+}
+
 test('who stands among the events of a gap is not taken for one that was told of it', () => {
   const log = new Log({ start: [0, 1], id: 'e-10', entries: [], types: new Map(), state: undefined, gapTo: '', whole: false });
   const words = [

@@ -346,14 +346,17 @@ export class Member implements Connection, Group {
     if (this.#election !== election) {
       return;
     }
-    this.#election = undefined;
     this.#page.inTouch = true;
     // Later than any that was heard of, and than any of which all have gone; and nobody else's.
     this.#term = Math.max(this.#term + 1, Date.now() + Math.random());
     if (most) {
       this.#page.adopt(most);
     }
-    this.#takeOver();
+    // A listener may have closed the stream as it heard that, or thrown the switch.
+    if (this.#election === election) {
+      this.#election = undefined;
+      this.#takeOver();
+    }
   }
 
   /** Somebody has said how much it has heard. */
