@@ -675,6 +675,18 @@ for (const [what, act] of [
   });
 }
 
+test('a type that is wanted while nobody leads is taken by whoever leads next', async () => {
+  const { world, tabs, pass } = await group(3, ['a']);
+  world.kill(tabs[0]);
+  tabs[2].listen('b');
+  world.server.publish('b');
+  while (world.arrive(tabs[1]));
+  await pass();
+  await world.calm();
+  assert.equal(tabs[2].last.b.number, world.server.counts.b);
+  assert.equal(world.server.streams.size, 1);
+});
+
 test('who stands among the events of a gap is not taken for one that was told of it', () => {
   const log = new Log({ start: [0, 1], id: 'e-10', entries: [], types: new Map(), state: undefined, gapTo: '', whole: false });
   const words = [

@@ -284,6 +284,10 @@ export class Member implements Connection, Group {
       this.#depose();
       this.#term = term;
       this.#page.inTouch = true;
+      if (this.#page.own) {
+        // Perhaps for types that the leader before this one never took.
+        this.#post({ kind: 'want', types: [...this.#page.types] });
+      }
     }
     this.#misses = 0;
     return true;
