@@ -687,6 +687,21 @@ test('a type that is wanted while nobody leads is taken by whoever leads next', 
   assert.equal(world.server.streams.size, 1);
 });
 
+test('a page that is put aside and wants more on its way back misses nothing of that', async () => {
+  const { world, tabs, pass } = await group(2, ['a']);
+  const [, tab] = tabs;
+  tab.member.life('paused');
+  tab.paused = true;
+  tab.listen('b');
+  world.server.publish('b');
+  world.server.publish('a');
+  world.stream(9);
+  await pass();
+  tab.wake();
+  await world.calm();
+  assert.equal(tab.last.b.number, world.server.counts.b);
+});
+
 test('who stands among the events of a gap is not taken for one that was told of it', () => {
   const log = new Log({ start: [0, 1], id: 'e-10', entries: [], types: new Map(), state: undefined, gapTo: '', whole: false });
   const words = [

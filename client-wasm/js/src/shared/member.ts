@@ -124,7 +124,7 @@ export class Member implements Connection, Group {
       return;
     }
     this.#take([type]);
-    if (!this.#upstream && this.#page.lacks(type)) {
+    if (!this.#upstream && this.#page.lacks([type])) {
       // The leader has not taken these events. Until it does, this page takes them itself.
       this.#page.goApart();
     }
@@ -201,6 +201,10 @@ export class Member implements Connection, Group {
     }
     this.#channel = new this.#host.BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => this.#hear(data as Message);
+    if (this.#page.lacks(this.#page.types)) {
+      // A page that was put aside may have wanted more on its way, and nobody has heard of that.
+      this.#page.goApart();
+    }
     this.#lock.wait();
     this.#ask();
     this.#watchLeader();

@@ -77,9 +77,9 @@ export class Page {
     return !this.id && this.#from === 'earliest';
   }
 
-  /** Whether it would miss events of that type if it went on with the log. */
-  lacks(type: string): boolean {
-    return this.#following && !this.#log!.takes([type], this.#log!.end[0]);
+  /** Whether it would miss events of these types if it went on with the log. */
+  lacks(types: Iterable<string>): boolean {
+    return this.#following && !this.#log!.takes(types, this.#log!.end[0]);
   }
 
   /** Begins a log where it stands, in which its types are there from the begin. */
