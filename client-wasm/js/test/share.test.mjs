@@ -63,6 +63,13 @@ beforeEach(() => {
 
 const OBSTACLES = {
   'there are no channels': () => delete globalThis.BroadcastChannel,
+  'channels are refused': () => {
+    globalThis.BroadcastChannel = class {
+      constructor() {
+        throw new DOMException('The operation is insecure.', 'SecurityError');
+      }
+    };
+  },
   'there are no shared workers': () => delete globalThis.SharedWorker,
   'the constructor throws': () => {
     globalThis.SharedWorker = class {

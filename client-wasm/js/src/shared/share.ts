@@ -38,12 +38,14 @@ export async function share(
   url: string,
   options: CheckedOptions,
 ): Promise<typeof Connect> {
-  const { BroadcastChannel, navigator } = globalThis;
-  if (!BroadcastChannel) {
+  try {
+    // There may be none, and Firefox makes none for a page that may not store anything.
+    new BroadcastChannel('heartwire').close();
+  } catch {
     return connect;
   }
   const connection = Object.fromEntries(DISTINGUISHING.map((name) => [name, options[name]]));
-  const locks = navigator?.locks;
+  const locks = globalThis.navigator?.locks;
   const way: Way | undefined = locks
     ? { lock: (name) => (holder) => new WebLock(locks, name, holder) }
     : // Few pages do without. What that takes is a file of its own as well, which may be missing.
