@@ -332,8 +332,9 @@ fn only_a_trusted_proxy_says_who_its_client_is() {
     let behind_a_proxy = Server::start(&[&limit[..], &["--trusted-proxies", "127.0.0.0/8,::1"]].concat());
     let clients = ["192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.3, 192.0.2.1", "192.0.2.2, 127.0.0.9"];
     assert_eq!(clients.map(|client| ask(&behind_a_proxy, client)), ["200", "200", "200", "429", "200"]);
-    let mut probe =
-        behind_a_proxy.send("GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n");
+    let mut probe = behind_a_proxy.send(
+        "GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n",
+    );
     read_until(&mut probe, "alive");
 }
 
@@ -361,13 +362,13 @@ fn a_hangup_puts_in_force_what_the_file_says_about_the_switch_and_no_more() {
     std::fs::write(&path, "enable_sse = maybe\n").unwrap();
     server.signal("-HUP");
     log_has("stays as it is");
-    let refused = server.send("GET /events?topic=a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let refused = server.send("GET /events?topic=a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     read_until(&mut { refused }, "sse-disabled");
 
     std::fs::write(&path, "rollout_percent = 0\n").unwrap();
     server.signal("-HUP");
     log_has("rollout_percent=0");
-    let refused = server.send("GET /events?topic=a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let refused = server.send("GET /events?topic=a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     read_until(&mut { refused }, "sse-disabled");
 
     std::fs::write(&path, "").unwrap();
